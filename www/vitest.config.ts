@@ -12,6 +12,7 @@ export default defineConfig({
       { find: /^hearth-llm\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
       { find: /^hearth-llm\/remote$/, replacement: file("../pkg/src/remote/index.ts") },
       { find: /^hearth-llm\/audio$/, replacement: file("../pkg/src/audio/index.ts") },
+      { find: /^hearth-llm\/shared$/, replacement: file("../pkg/src/shared/index.ts") },
       { find: /^hearth-llm\/documents$/, replacement: file("../pkg/src/documents/index.ts") },
       { find: /^hearth-llm\/documents\/worker$/, replacement: file("../pkg/src/documents/worker/index.ts") },
     ],

@@ -21,5 +21,6 @@ pub mod lanes;
 pub mod layers;
 pub mod math;
 pub mod rows;
+pub mod share;
 #[cfg(feature = "threads")]
 mod threads;

@@ -10,9 +10,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::dot::{BLOCK, Row, padded, quantise};
 use crate::rows::{Format, MAX_TOKENS, groups, product_of};
+use crate::share::take;
 
-/// Groups of rows that a thread takes at once: few enough that waiting for the last thread stays short.
-const CHUNK: u32 = 32;
 /// Checks of the generation before sleeping: about 200 us, longer than the time between two projections, since waking
 /// a thread costs the caller 11 us each time.
 const SPINS: u32 = 200_000;
@@ -146,12 +145,7 @@ unsafe fn work(job: &Job) {
                 first: slice::from_raw_parts(first, floats),
             };
         }
-        loop {
-            let first = job.next.fetch_add(CHUNK, Ordering::Relaxed) as usize;
-            let range = first..groups(rows).min(first + CHUNK as usize);
-            if range.is_empty() {
-                return;
-            }
+        while let Some(range) = take(&job.next, groups(rows) as u32, job.others) {
             let put = |t, r, value| (job.y as *mut f32).add(t * rows + r).write(value);
             product_of(format, &x[..tokens], quants, scales, rows, range, put);
         }

@@ -70,6 +70,8 @@ pub struct LoaderOptions {
     /// Whether the model's bytes are summed on their way, so that conversations can be saved.
     #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub fingerprint: bool,
+    /// Most conversations whose caches stay in memory at once. Default 1.
+    pub conversations: Option<usize>,
     /// Values that take the place of what the model's files say.
     #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub overrides: Overrides,
@@ -86,6 +88,7 @@ impl From<LoaderOptions> for LoadOptions {
             drafts: options.drafts,
             quantize: options.quantize,
             fingerprint: options.fingerprint,
+            conversations: options.conversations,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::device::Device;
 use crate::engine::context::fingerprint::WeightSum;
+use crate::engine::residents::MOST_CONVERSATIONS;
 use crate::engine::{Drafts, Engine};
 use crate::model::build;
 use crate::model::outline::{OutlineOptions, Step};
@@ -68,6 +69,8 @@ pub struct LoadOptions {
     /// Whether the model's bytes are summed on their way, so that conversations can be saved
     /// ([`Engine::context_pages`]).
     pub fingerprint: bool,
+    /// Most conversations whose caches stay in memory at once, each with a KV cache of its own; default 1.
+    pub conversations: Option<usize>,
 }
 
 /// A model on its way to the device.
@@ -256,7 +259,8 @@ impl Loader {
             });
         }
         self.device.check()?;
-        weights.build(self.device, self.options.drafts, self.sum)
+        let engine = weights.build(self.device, self.options.drafts, self.sum)?;
+        Ok(engine.with_conversations(self.options.conversations.unwrap_or(1)))
     }
 }
 
@@ -268,7 +272,11 @@ impl Weights {
     }
 
     fn new(device: &Device, gguf: ModelHeader, options: LoadOptions) -> Result<Self> {
-        let config = ModelConfig::from_gguf(&gguf)?;
+        let mut config = ModelConfig::from_gguf(&gguf)?;
+        if gguf.tower.is_none() {
+            // Positions of text are the same in all dimensions: plain rotation.
+            config.rope_sections = None;
+        }
         let kv = options.kv_type.unwrap_or(match device.is_gpu() {
             // (a text that is embedded is short, and its keys are read once)
             true if config.pooling.is_none() => KvType::F16,
@@ -294,8 +302,17 @@ impl Weights {
                 .map(|t| kept_bytes(t, options.quantize))
                 .sum(),
         };
+        let conversations = options.conversations.unwrap_or(1);
+        if !(1..=MOST_CONVERSATIONS).contains(&conversations) {
+            return Err(Error::InvalidRequest {
+                field: "conversations".into(),
+                expected: format!("from 1 to {MOST_CONVERSATIONS}"),
+                found: conversations.to_string(),
+            });
+        }
         let sequence = (config.kv_bytes(n_ctx, kv)).saturating_add(config.state_bytes());
-        device.can_hold(weights.saturating_add(sequence))?;
+        let sequences = sequence.saturating_mul(conversations as u64);
+        device.can_hold(weights.saturating_add(sequences))?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         if tokenizer.vocab_size() > config.vocab_size {
             return Err(Error::Metadata {
@@ -314,7 +331,11 @@ impl Weights {
         let ops = Ops::new(&device.handle, Tuning { chunk, ..tuning });
         let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
         let tower = match &gguf.tower {
-            Some(header) => Some(TowerWeights::new(header, device, ops.tuning(), options)?),
+            Some(header) => {
+                let tower = TowerWeights::new(header, device, ops.tuning(), options)?;
+                tower.vision.check_text(&config)?;
+                Some(tower)
+            }
             None => None,
         };
         let steps = Steps {

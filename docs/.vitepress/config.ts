@@ -89,6 +89,7 @@ const INTERNALS: Items = [
       item("History", "/benchmarks/history"),
       item("Cost of a token", "/benchmarks/cost"),
       item("Compilers of GPUs", "/benchmarks/gpu-stats"),
+      item("Point by point", "/benchmarks/gpu-points"),
       item("A trial on a GPU", "/benchmarks/gpu-trial"),
     ],
   },

@@ -218,6 +218,7 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
             let (used, of) = match matrix.experts {
                 _ if name == names.position_embd || name == names.per_layer_embd => (0, 1),
                 _ if name == names.token_embd && !tied => (0, 1),
+                _ if matrix.by_head => (1, 1),
                 1 => (1, 1),
                 experts => (c.n_experts_used as u64, experts as u64),
             };
@@ -237,7 +238,7 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
     let wide = |a: usize, b: usize| a as u64 * b as u64;
     let scratch = 4 * (wide(DRAFT_ROWS, c.vocab_size) + wide(c.longest_chunk(), c.widest()));
     let vision = match &gguf.tower {
-        Some(tower) => vision_bytes(tower)?,
+        Some(tower) => vision_bytes(tower, &config)?,
         None => 0,
     };
     let memory = Memory {
@@ -286,8 +287,9 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
 }
 
 /// Returns the bytes of a tower on the device, with those of a frame in it.
-fn vision_bytes(tower: &ModelHeader) -> Result<u64, Error> {
+fn vision_bytes(tower: &ModelHeader, text: &ModelConfig) -> Result<u64, Error> {
     let vision = Vision::from_header(tower)?;
+    vision.check_text(text)?;
     let (matrices, _) = vision.requests(tower);
     let tensors = tower.by_name();
     let (c, patches) = (&vision.layers, vision.most_patches() as u64);

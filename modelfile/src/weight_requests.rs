@@ -6,7 +6,7 @@ use crate::config::ModelConfig;
 use crate::container::factor::{factors_of, weight_of};
 use crate::container::{GgmlType, ModelHeader};
 use crate::error::{Error, Result};
-use crate::families::names::{bias_of, of_expert, of_head, of_layer};
+use crate::families::names::{bias_of, of_expert, of_head, of_layer, of_part};
 use crate::families::{Activation, AttentionGate, Captions, PostNorm, QkNorm, Ranking};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
 use crate::router::SharedExpert;
@@ -19,8 +19,10 @@ pub const LOGIT_BIAS: &str = "logit_bias.weight";
 pub struct WeightRequest {
     pub parts: Vec<(String, usize)>,
     pub cols: usize,
-    /// Number of experts whose rows it has; 1 for all other matrices.
+    /// Number of experts, or of heads with a matrix each, whose rows it has; 1 for all other matrices.
     pub experts: usize,
+    /// The matrices are those of heads: a token uses all of them.
+    pub by_head: bool,
     /// Keeps it unquantised even if floats are quantised: quantising it would save little and lose much.
     pub exact: bool,
 }
@@ -32,6 +34,7 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         parts,
         cols,
         experts: 1,
+        by_head: false,
         exact: false,
     };
     let exact = |matrix: WeightRequest| WeightRequest {
@@ -71,7 +74,35 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                 .map(|(name, rows)| (of_layer(name, i), *rows))
                 .collect(),
         };
-        if layer.mixer.attends() {
+        if let MixerKind::Latent(shape) = layer.mixer {
+            let heads = layer.heads;
+            let query = heads * shape.query();
+            if shape.query_rank > 0 {
+                matrices.push(matrix(one(names.q_down, shape.query_rank), c.d_model));
+                matrices.push(matrix(one(names.q_up, query), shape.query_rank));
+            } else {
+                matrices.push(matrix(one(names.qkv_proj[0], query), c.d_model));
+            }
+            matrices.push(matrix(one(names.latent_proj, shape.kept()), c.d_model));
+            // A matrix for each head, in one tensor or one each.
+            let of_heads = |name: &str, rows: usize, cols: usize| {
+                let (name, all) = (of_layer(name, i), 0..heads);
+                WeightRequest {
+                    parts: match gguf.tensor(&of_part(&name, 0)) {
+                        Some(_) => all.map(|head| (of_part(&name, head), rows)).collect(),
+                        None => vec![(name, heads * rows)],
+                    },
+                    cols,
+                    experts: heads,
+                    by_head: true,
+                    exact: false,
+                }
+            };
+            matrices.push(of_heads(names.to_latent, shape.rank, shape.plain));
+            matrices.push(of_heads(names.from_latent, shape.value, shape.rank));
+            let values = heads * shape.value;
+            matrices.push(matrix(one(names.o_proj, c.d_model), values));
+        } else if layer.mixer.attends() {
             let mut rows = layer.qkv_rows();
             if c.spec.attention_gate == AttentionGate::Interleaved {
                 rows[0] = 2 * q;
@@ -90,7 +121,7 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
             matrices.push(matrix(one(names.o_proj, c.d_model), q));
         }
         match layer.mixer {
-            MixerKind::Attention | MixerKind::None => {}
+            MixerKind::Attention | MixerKind::Latent(_) | MixerKind::None => {}
             MixerKind::Mamba(shape) | MixerKind::AttentionAndMamba(shape) => {
                 let (columns, inner) = (shape.columns(), shape.inner());
                 matrices.push(matrix(one(names.mamba_in_proj, columns), c.d_model));
@@ -129,6 +160,7 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                     },
                     cols,
                     experts,
+                    by_head: false,
                     exact: false,
                 }
             };
@@ -232,7 +264,8 @@ fn biased(gguf: &ModelHeader, c: &ModelConfig, i: usize) -> Vec<&'static str> {
         ]);
     }
     // (gates would need some too)
-    if layer.mixer.attends() && c.spec.attention_gate != AttentionGate::PerHead {
+    let is_latent = matches!(layer.mixer, MixerKind::Latent(_));
+    if layer.mixer.attends() && !is_latent && c.spec.attention_gate != AttentionGate::PerHead {
         all.extend(names.qkv_proj);
         all.push(names.qkv_in_one);
     }
@@ -289,7 +322,7 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     if c.spec.captions != Captions::None {
         optional.extend([LOGIT_SCALE, LOGIT_BIAS].map(str::to_owned));
     }
-    if c.rank_outputs > 0 {
+    if c.rank_outputs > 0 && c.rank_answers.is_none() {
         all.push(names.cls_output.to_owned());
         if c.spec.ranking == Ranking::PredictionHead {
             all.push(names.cls_norm.to_owned());
@@ -322,6 +355,10 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
         }
         let of_mixer: &[&str] = match layer.mixer {
             MixerKind::Attention | MixerKind::None => &[],
+            MixerKind::Latent(shape) if shape.query_rank > 0 => {
+                &[names.q_down_norm, names.latent_norm]
+            }
+            MixerKind::Latent(_) => &[names.latent_norm],
             MixerKind::ShortConv { .. } => &[names.conv_taps],
             MixerKind::GatedDelta(_) => {
                 optional.extend([names.delta_decay, names.delta_log_decay].map(|n| of_layer(n, i)));

@@ -204,12 +204,13 @@ fn small(kind: ProcessorKind) -> Processor {
     }
 }
 
-const KINDS: [ProcessorKind; 7] = [
+const KINDS: [ProcessorKind; 8] = [
     ProcessorKind::Idefics3,
     ProcessorKind::Gemma3,
     ProcessorKind::Qwen,
     ProcessorKind::Lfm2,
     ProcessorKind::Pixtral,
+    ProcessorKind::Gemma4,
     ProcessorKind::Clip,
     ProcessorKind::Siglip,
 ];
@@ -302,8 +303,16 @@ fn rules_out_of_bounds_are_refused_by_name() {
             ..fit.clone()
         };
         refused(&huge, "processor.");
-        if kind != ProcessorKind::Qwen && kind != ProcessorKind::Pixtral {
-            refused(&Processor { side: 0, ..fit }, "side");
+        match kind {
+            ProcessorKind::Qwen | ProcessorKind::Pixtral => {}
+            ProcessorKind::Gemma4 => refused(
+                &Processor {
+                    max_pixels: 0,
+                    ..fit
+                },
+                "max_pixels",
+            ),
+            _ => refused(&Processor { side: 0, ..fit }, "side"),
         }
     }
     assert!("best".parse::<crate::Detail>().is_err());

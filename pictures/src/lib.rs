@@ -11,6 +11,7 @@
 mod clip;
 mod detail;
 mod gemma3;
+mod gemma4;
 #[cfg(test)]
 mod goldens;
 mod idefics3;

@@ -89,6 +89,15 @@ pub fn check_processor(processor: &Processor) -> Result<()> {
             within_area("min_pixels", processor.min_pixels)?;
             within_area("max_pixels", processor.max_pixels)
         }
+        ProcessorKind::Gemma4 => {
+            let cell = patch * merge;
+            within(
+                "max_pixels",
+                processor.max_pixels,
+                cell * cell,
+                MAX_RESIZED_SIDE * MAX_RESIZED_SIDE / 4,
+            )
+        }
         ProcessorKind::Pixtral => within("longest_edge", longest_edge, 1, MAX_RESIZED_SIDE / 2),
     }
 }

@@ -5,7 +5,7 @@ use hearth_modelfile::vision::{Processor, ProcessorKind};
 
 use crate::limits::check_processor;
 use crate::rgba::Picture;
-use crate::{Detail, Prepared, clip, gemma3, idefics3, lfm2, pixtral, qwen};
+use crate::{Detail, Prepared, clip, gemma3, gemma4, idefics3, lfm2, pixtral, qwen};
 
 /// Prepares a picture of straight RGBA, `width * height * 4` bytes, for a model's tower.
 ///
@@ -33,6 +33,7 @@ pub fn prepare(
         ProcessorKind::Qwen => qwen::prepare(picture, processor, detail, into)?,
         ProcessorKind::Lfm2 => lfm2::prepare(picture, processor, detail, into)?,
         ProcessorKind::Pixtral => pixtral::prepare(picture, processor, detail, into),
+        ProcessorKind::Gemma4 => gemma4::prepare(picture, processor, detail, into),
         ProcessorKind::Clip => clip::crop(picture, processor, into)?,
         ProcessorKind::Siglip => clip::stretch(picture, processor, into),
     }

@@ -32,7 +32,7 @@ import type {
 } from "./core/wasm-contract.js";
 import { LocalEngine } from "./local-engine.js";
 import { toAdapterRequest, type AdapterOptions } from "./backend/adapters.js";
-import { absolute, toDownload, toSource, type ModelSource } from "./source/given.js";
+import { absolute, sourceName, toDownload, toSource, type ModelSource } from "./source/given.js";
 
 export type { AdapterOptions, AdapterSource } from "./backend/adapters.js";
 export type { ModelSource };
@@ -101,6 +101,11 @@ export interface EngineOptions {
    * same model. `hearth-llm/cache` deletes them. Default: they are not kept.
    */
   contextStore?: ContextStoreOptions;
+  /**
+   * Most conversations whose caches stay in memory at once, up to 16: requests that take turns between so many of them are
+   * not read again each time. Each takes a KV cache of its own. Default 1.
+   */
+  conversations?: number;
   /** Length of a stream, which has no length of its own; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
@@ -132,7 +137,7 @@ export class Engine extends LocalEngine {
   /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
   static async create(options: EngineOptions): Promise<Engine> {
     const { worker, loaded } = await openWorker(options);
-    return new Engine(new LocalBackend(worker, loaded), loaded.notices);
+    return new Engine(new LocalBackend(worker, loaded, sourceName(options.model)), loaded.notices);
   }
 }
 
@@ -290,7 +295,17 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     deviceOptions: options.deviceOptions ?? {},
     download: toDownload(options.download ?? {}, source),
     cache: options.cache ?? "default",
-    ...given(options, "contextSize", "kvType", "drafts", "quantize", "overrides", "threads", "contextStore"),
+    ...given(
+      options,
+      "contextSize",
+      "kvType",
+      "drafts",
+      "quantize",
+      "overrides",
+      "threads",
+      "contextStore",
+      "conversations",
+    ),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);

@@ -87,6 +87,27 @@ it("keeps conversations apart, and none without a key or a store", async () => {
   expect(await pageNames("three")).toEqual([]);
 });
 
+it("reads nothing again while the engine has room for the conversations that take turns", async () => {
+  const engine = await create({ ...stored, conversations: 2 });
+  expect(fake.loaderOptions?.conversations).toBe(2);
+  for (const [key, text] of [
+    ["one", LONG],
+    ["two", "something else entirely"],
+    ["one", LONG],
+    ["three", "a third conversation"],
+    ["one", LONG],
+  ] as const) {
+    await cached(engine, text, key);
+    await saved(key);
+  }
+  expect(context.restored).toEqual([]);
+  // The one that was used least recently has gone.
+  await cached(engine, "something else entirely", "two");
+  expect(context.restored.join("")).toBe("something else entirely");
+  // Its save is not to meet the next test's conversation.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+});
+
 it("removes a damaged page, and computes the rest", async () => {
   const engine = await create(stored);
   await cached(engine, LONG, "chat");

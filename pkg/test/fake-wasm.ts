@@ -3,7 +3,7 @@
  *
  * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can request a
  * failure: `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!format` (a format that fails
- * during the answer), or `!echo TEXT` (answers TEXT).
+ * during the answer), or `!echo TEXT` (answers TEXT), also as a question to documents.
  */
 import type {
   AdvisedSampling,
@@ -332,7 +332,7 @@ export class Generation implements WasmGeneration {
     const last = request.messages?.at(-1);
     const asked = (last === undefined ? prompt : textOf(last, fake.pictures)).replaceAll(PICTURE, "").trim();
     const forced = constraint === undefined ? undefined : new TextDecoder().decode(constraint.forced());
-    const answer = forced ?? (asked.startsWith("!echo ") ? asked.slice(6) : ANSWER);
+    const answer = forced ?? /(?:^|\n\nQuestion: )!echo ([^]*)$/.exec(asked)?.[1] ?? ANSWER;
     this.pieces = answer.match(/\s*\S+/g) ?? [];
     fake.liveGenerations++;
   }
@@ -359,8 +359,9 @@ export class Generation implements WasmGeneration {
         return half;
       }
       const step = this.step("prefill", "", null);
-      this.at = this.request.resume_ids?.length ?? 0;
-      return step;
+      const { resume_ids: ids = [], repeat_resumed: repeats } = this.request;
+      this.at = ids.length;
+      return repeats ? { ...step, ids, text: this.pieces.slice(0, this.at).join("") } : step;
     }
     const text = this.pieces[this.at - 1] ?? "";
     if (this.at >= limit) return this.step("decode", text, "length");

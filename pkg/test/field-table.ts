@@ -64,6 +64,7 @@ export const SERVED: Row[] = [
   [CHAT, "return_progress", true],
   [BOTH, "prompt_cache_key", "k"],
   // Hearth's own
+  [CHAT, "resume_ids", [1, 2]],
   [BOTH, "adapters", [{ name: "sql", scale: 0.5 }]],
   [ALL, "signal", new AbortController().signal],
   [EMBED, "truncate", true],

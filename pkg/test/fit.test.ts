@@ -47,6 +47,18 @@ describe("judge", () => {
     expect(fit).toMatchObject({ verdict: "smaller", changes: { contextSize: 2048 }, needs: { vision: GIB / 4 } });
   });
 
+  it("counts adapters that are added later", () => {
+    const memory = { ...NONE, memory: 2.5 * GIB };
+    expect(judge(report(), memory)).toMatchObject({ verdict: "fits", needs: { adapters: 0 } });
+    const fit = judge(report(), memory, undefined, GIB / 4);
+    expect(fit).toMatchObject({
+      verdict: "smaller",
+      changes: { contextSize: 2048 },
+      needs: { adapters: GIB / 4, total: 2.75 * GIB },
+    });
+    expect(fit.reasons.join()).toContain("2816 MiB");
+  });
+
   it("finds the context whose cache can be bound", () => {
     // The keys of one layer take 16 MiB.
     const fit = judge(report(), { ...NONE, binding: 4 * 2 ** 20 });

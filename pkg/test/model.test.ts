@@ -100,6 +100,15 @@ describe("findModel", () => {
     expect((await several(at("/m/"))).lengths).toEqual([64]);
   });
 
+  it("reads which tokens' logits a model that ranks documents is scored by", async () => {
+    const module = { path: "1_LogitScore", type: "sentence_transformers.cross_encoder.modules.logit_score.LogitScore" };
+    files["/m/modules.json"] = JSON.stringify([module]);
+    files["/m/1_LogitScore/config.json"] = "{}";
+    const { texts, lengths } = await several(at("/m/"));
+    expect(texts.slice(2)).toEqual(["modules.json", "1_LogitScore/config.json"]);
+    expect(lengths).toEqual([64]);
+  });
+
   it("reads how pictures are prepared where the model has a tower for them", async () => {
     files["/m/preprocessor_config.json"] = "{}";
     expect((await several(at("/m/"))).texts).not.toContain("preprocessor_config.json");

@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "hearth-payload-"));
  */
 const CAPS: Record<string, number> = {
   "remote/index": 16_200,
-  "documents/index": 28_200,
+  "documents/index": 28_300,
   "documents/worker/index": 1_900,
   "openai-fetch": 5_600,
   "ai-sdk/index": 4_400,

@@ -207,7 +207,7 @@ describe("refused by name", () => {
     for (const role of ["system", "assistant", "tool"]) {
       await expect(asked([{ role, content: [picture(blob())] }])).rejects.toThrow("the user's only");
     }
-    await expect(asked([{ role: "user", content: [{ type: "input_audio" }] }])).rejects.toThrow("text and image_url");
+    await expect(asked([{ role: "user", content: [{ type: "file" }] }])).rejects.toThrow("text and image_url");
   });
 
   it("what a server answers, and one that sends no CORS headers", async () => {

@@ -45,6 +45,22 @@ describe("a lost device", () => {
     expect(onNotice).toHaveBeenCalledTimes(2);
   });
 
+  it("costs nothing of one that goes on after an interruption either: what was there comes once", async () => {
+    const engine = await create();
+    const params = { ...ask("!echo a b c d e f"), seed: 7, return_token_ids: true, resume_ids: [1, 2] };
+    for (const loseAt of [undefined, 3, 5]) {
+      fake.loseAt = loseAt;
+      const chunks = await collect(await engine.chat.completions.create({ ...params, stream: true }));
+      expect(text(chunks)).toBe("a b c d e f");
+      expect(chunks.flatMap((chunk) => chunk.choices[0]?.token_ids ?? [])).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(fake.loseAt).toBeUndefined();
+    }
+    expect(fake.request).toMatchObject({ resume_ids: [1, 2, 3, 4], seed: 7 });
+    expect(fake.request).not.toHaveProperty("repeat_resumed");
+    const { choices } = await engine.chat.completions.create(params);
+    expect(choices[0]).toMatchObject({ message: { content: "a b c d e f" }, token_ids: [1, 2, 3, 4, 5, 6] });
+  });
+
   it("before the first token is asked the same again", async () => {
     const engine = await create();
     fake.loseAt = 0;

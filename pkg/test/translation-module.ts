@@ -110,7 +110,7 @@ class Run implements WasmTranslationRun {
 class Model implements WasmTranslator {
   info(): string {
     const { name, bytes, maxInputTokens } = fake;
-    const facts = { family: "marian", licence: "apache-2.0", parameters: 7, maxOutputTokens: 512 };
+    const facts = { family: "marian", licence: "apache-2.0", parameters: 7, maxOutputTokens: 512, beams: 4 };
     return JSON.stringify({ ...facts, name, bytes, maxInputTokens });
   }
 
@@ -122,7 +122,7 @@ class Model implements WasmTranslator {
     return text.length;
   }
 
-  begin(...args: [text: string, source?: string, target?: string, maxTokens?: number]): Run {
+  begin(...args: [text: string, source?: string, target?: string, maxTokens?: number, beams?: number]): Run {
     fake.runs.push(args);
     if (args[0].length > fake.most) throw new ModuleError("context_overflow", "the text is too long");
     return new Run(args[0]);

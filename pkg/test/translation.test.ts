@@ -153,9 +153,9 @@ describe("translator.translations.create", () => {
     });
     expect(data).toEqual([{ index: 0, text: "ONE TWO.  THREE!\n\n- FOUR\n", source: "en", finish_reason: "stop" }]);
     expect(fake.runs).toEqual([
-      ["One two.", "en", "zh-Hant", undefined],
-      ["Three!", "en", "zh-Hant", undefined],
-      ["- four", "en", "zh-Hant", undefined],
+      ["One two.", "en", "zh-Hant", undefined, undefined],
+      ["Three!", "en", "zh-Hant", undefined, undefined],
+      ["- four", "en", "zh-Hant", undefined, undefined],
     ]);
     expect([model, usage]).toEqual(["flan-t5-small", { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 }]);
     expect([fake.freed, fake.live]).toEqual([3, 0]);
@@ -175,7 +175,16 @@ describe("translator.translations.create", () => {
     Object.assign(fake, { answer: "eins", finish: "repetition" });
     const { data } = await translations.create({ input: "one one one", target: "de", max_tokens: 9 });
     expect(data).toEqual([{ index: 0, text: "eins", finish_reason: "repetition" }]);
-    expect(fake.runs.at(-1)).toEqual(["one one one", undefined, "de", 9]);
+    expect(fake.runs.at(-1)).toEqual(["one one one", undefined, "de", 9, undefined]);
+  });
+
+  it("asks for as many beams as it is told to, and says how many the files advise", async () => {
+    const { translations, model } = await create();
+    expect(model.beams).toBe(4);
+    await translations.create({ input: "one", target: "de", beams: model.beams });
+    await translations.create({ input: "one", target: "de", beams: 1 });
+    await translations.create({ input: "one", target: "de", beams: null });
+    expect(fake.runs.map(([, , , , beams]) => beams)).toEqual([4, undefined, undefined]);
   });
 
   it("takes codes of rare languages, which have no name here", async () => {
@@ -214,7 +223,7 @@ describe("translator.translations.create", () => {
     expect(await code(translations.create({ input: "one", target: null }))).toBe("invalid_request");
     expect(await code(translations.create({ input: "one", source: "en", target: "de" }))).toBe("invalid_request");
     expect((await translations.create({ input: "one", source: "en", target: null })).data[0]?.text).toBe("ONE");
-    expect(fake.runs).toEqual([["one", "en", undefined, undefined]]);
+    expect(fake.runs).toEqual([["one", "en", undefined, undefined, undefined]]);
   });
 
   it("runs one request after another, and stops at once when it is aborted", async () => {

@@ -217,6 +217,10 @@ describe("any other chat model", () => {
     }
     expect(asked).toEqual([]);
     expect(await code(apiOf(backend).translations.create({ input: "Hello", target: null }))).toBe("invalid_request");
+    // Beams are those of models made for translation.
+    const beams = apiOf(backend).translations.create({ input: "Hello", target: "de", beams: 4 });
+    await expect(beams).rejects.toThrow("chat models have no beams");
+    expect(asked).toEqual([]);
   });
 
   it("is asked for less at once where its context is small", async () => {

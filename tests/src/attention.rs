@@ -133,10 +133,13 @@ impl Context<'_> {
     fn rotate(&self, t: usize, head: &mut [f64]) {
         let pairs = self.spec.rope_pairs as usize;
         let angles = &self.rope[2 * t * pairs..2 * (t + 1) * pairs];
+        let half = pairs / 2;
         for (i, angle) in angles.chunks_exact(2).enumerate() {
-            let (a, b) = match self.spec.neox {
-                true => (i, i + pairs),
-                false => (2 * i, 2 * i + 1),
+            let (a, b) = match (self.spec.neox, self.spec.in_halves) {
+                (true, true) if i >= half => (i + half, i + 2 * half),
+                (true, true) => (i, i + half),
+                (true, false) => (i, i + pairs),
+                (false, _) => (2 * i, 2 * i + 1),
             };
             let (cos, sin) = (f64::from(angle[0]), f64::from(angle[1]));
             let (x, y) = (head[a], head[b]);

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hearth::device::tune::DeviceProfile;
-use hearth::ops::Arithmetic;
+use hearth::ops::{Arithmetic, Shapes, TileShape};
 use hearth::{Device, DeviceOptions};
 
 use crate::skip::missing;
@@ -46,6 +46,16 @@ impl On {
             shared_tile: lanes > 1,
             // Measured with lavapipe on two cores: a real model's chunks are short, a tiny model's are the longest.
             macs_per_ms: if lanes > 1 { 1e9 } else { 2e6 },
+            // A choice of its own for each class, none of which the other devices here have.
+            shapes: (self == On::LargeGpuIntegers).then_some(Shapes {
+                few_rows: 32,
+                normed: 64,
+                few_rows_normed: 32,
+                tile: TileShape::Tall,
+                few_rows_tile: TileShape::Low,
+                many_queries: true,
+                shared_keys: true,
+            }),
         }
     }
 }

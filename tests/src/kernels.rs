@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 use hearth::Device;
 use hearth::ops::state;
 use hearth::ops::{
-    Arithmetic, AttentionSpec, KvSource, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Source,
-    StepState, Tuning, Weight, WeightPart,
+    Arithmetic, AttentionSpec, KvSource, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Shapes,
+    Source, StepState, Tuning, Weight, WeightPart,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::families::AttentionGate;
@@ -41,6 +41,7 @@ pub fn tuning(lanes: u32) -> Tuning {
         chunk: 16,
         token_us: 0,
         attention_workgroups: 4,
+        shapes: Shapes::alike(lanes, false),
         workgroup_bytes: 16 << 10,
     }
 }
@@ -133,6 +134,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         rope_pairs: head_dim / 2,
         n_ctx,
         neox: false,
+        in_halves: false,
         gate: AttentionGate::None,
         kv: KvType::F32,
         bias: false,
@@ -151,6 +153,8 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         temperature_ctx: 1,
         splits: 1,
         many_rows: false,
+        alibi: 0.0,
+        by_column: false,
     }
 }
 

@@ -24,34 +24,72 @@ impl From<Shape> for Published {
     }
 }
 
+/// Sizes by which the models of Qwen3.5 differ.
+struct Qwen35 {
+    name: &'static str,
+    layers: usize,
+    d: usize,
+    d_ff: usize,
+    heads: usize,
+    kv_heads: usize,
+    value_heads: usize,
+}
+
 /// Returns Qwen3.5 0.8B: three gated delta nets before each layer with gated attention.
 pub fn qwen35(types: Types) -> Published {
-    const LAYERS: usize = 24;
+    let sizes = Qwen35 {
+        name: "qwen3.5-0.8b",
+        layers: 24,
+        d: 1024,
+        d_ff: 3584,
+        heads: 8,
+        kv_heads: 2,
+        value_heads: 16,
+    };
+    qwen35_of(&sizes, types)
+}
+
+/// Returns Qwen3.5 4B, whose delta nets have two value heads for each key head.
+pub fn qwen35_4b(types: Types) -> Published {
+    let sizes = Qwen35 {
+        name: "qwen3.5-4b",
+        layers: 32,
+        d: 2560,
+        d_ff: 9216,
+        heads: 16,
+        kv_heads: 4,
+        value_heads: 32,
+    };
+    qwen35_of(&sizes, types)
+}
+
+fn qwen35_of(sizes: &Qwen35, types: Types) -> Published {
     const INTERVAL: usize = 4;
-    let (d, d_ff, head) = (1024, 3584, 256);
-    let (q, kv) = (8 * head, 2 * head);
-    let (delta_heads, delta_dim, taps) = (16, 128, 4);
-    let (inner, channels) = (delta_heads * delta_dim, 3 * delta_heads * delta_dim);
-    let mut file = File::new("qwen3.5-0.8b", "qwen35", types, LAYERS);
+    let (layers, d, d_ff, head) = (sizes.layers, sizes.d, sizes.d_ff, 256);
+    let (q, kv) = (sizes.heads * head, sizes.kv_heads * head);
+    let (key_heads, value_heads, delta_dim, taps) = (16, sizes.value_heads, 128, 4);
+    let inner = value_heads * delta_dim;
+    let channels = inner + 2 * key_heads * delta_dim;
+    let mut file = File::new(sizes.name, "qwen35", types, layers);
     file.keys([
         ("embedding_length", d),
         ("feed_forward_length", d_ff),
         ("context_length", 262_144),
-        ("attention.head_count", 8),
-        ("attention.head_count_kv", 2),
+        ("attention.head_count", sizes.heads),
+        ("attention.head_count_kv", sizes.kv_heads),
         ("attention.key_length", head),
         ("attention.value_length", head),
         ("rope.dimension_count", 64),
         ("full_attention_interval", INTERVAL),
         ("ssm.conv_kernel", taps),
         ("ssm.state_size", delta_dim),
-        ("ssm.group_count", delta_heads),
-        ("ssm.time_step_rank", delta_heads),
+        ("ssm.group_count", key_heads),
+        ("ssm.time_step_rank", value_heads),
         ("ssm.inner_size", inner),
     ]);
     file.matrix("token_embd", d, 248_320);
     file.vector("output_norm.weight", &[d]);
-    for i in 0..LAYERS {
+    for i in 0..layers {
         if (i + 1).is_multiple_of(INTERVAL) {
             file.layer_matrix(i, "attn_q", d, 2 * q);
             file.layer_matrix(i, "attn_k", d, kv);
@@ -62,12 +100,12 @@ pub fn qwen35(types: Types) -> Published {
         } else {
             file.layer_matrix(i, "attn_qkv", d, channels);
             file.layer_matrix(i, "attn_gate", d, inner);
-            file.layer_matrix(i, "ssm_beta", d, delta_heads);
-            file.layer_matrix(i, "ssm_alpha", d, delta_heads);
+            file.layer_matrix(i, "ssm_beta", d, value_heads);
+            file.layer_matrix(i, "ssm_alpha", d, value_heads);
             file.layer_matrix(i, "ssm_out", inner, d);
             file.layer_vector(i, "ssm_conv1d.weight", &[taps, channels]);
-            file.layer_vector(i, "ssm_dt.bias", &[delta_heads]);
-            file.layer_vector(i, "ssm_a", &[delta_heads]);
+            file.layer_vector(i, "ssm_dt.bias", &[value_heads]);
+            file.layer_vector(i, "ssm_a", &[value_heads]);
             file.layer_vector(i, "ssm_norm.weight", &[delta_dim]);
         }
         file.feed_forward(i, d, d_ff);

@@ -8,6 +8,7 @@
 //! Families: T5 (v1, v1.1, flan, mT5, UMT5, MADLAD-400), Marian (opus-mt), M2M100 and NLLB. Everything runs in a WebAssembly module
 //! of its own that is fetched with the first request for a translation.
 
+mod beams;
 mod config;
 mod languages;
 mod loader;
@@ -23,6 +24,7 @@ mod weight;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
+pub use beams::{BEAMS, Rules, Stopping};
 pub use config::{Activation, Config, Family, Positions};
 pub use languages::{Language, Languages};
 pub use loader::{File, Loader, MODEL_FILES};

@@ -3,6 +3,7 @@
 use hearth_modelfile::{Error, Result};
 use serde::Serialize;
 
+use crate::beams::Search;
 use crate::model::{Context, Encoding};
 use crate::repetition::Guard;
 use crate::translator::{Input, Translator};
@@ -30,7 +31,7 @@ pub enum Finish {
 pub enum Event {
     /// A layer of the encoder is done.
     Encoding { layer: usize, layers: usize },
-    /// A token was written; `text`: the characters that it completes.
+    /// A token was written; `text`: the characters that it completes, of several beams those that all have.
     Token { text: String, tokens: usize },
     /// The end, with the whole text.
     Done {
@@ -44,6 +45,8 @@ pub enum Event {
 enum Stage {
     Encoding(Encoding),
     Decoding(Box<Context>),
+    /// Contexts of the open answers, in their order.
+    Searching(Box<Search>, Vec<Context>),
     Done,
 }
 
@@ -58,6 +61,7 @@ pub struct Run {
     guard: Option<Guard>,
     spelling: Spelling,
     text: String,
+    beams: usize,
 }
 
 impl Run {
@@ -66,6 +70,7 @@ impl Run {
         input: Input,
         limit: usize,
         keeps_repetitions: bool,
+        beams: usize,
     ) -> Self {
         let model = &translator.model;
         let encoding = model.encoder.begin(&model.embedding, &input.ids);
@@ -80,6 +85,7 @@ impl Run {
             guard: (!keeps_repetitions).then(|| Guard::new(&input.ids)),
             spelling: translator.vocabulary.spell(),
             text: String::new(),
+            beams,
         }
     }
 
@@ -102,13 +108,67 @@ impl Run {
                     layers: model.encoder.layers(),
                 };
                 if let Some(encoded) = encoded {
-                    let seen = model.decoder.see(&encoded);
-                    self.stage = Stage::Decoding(Box::new(model.decoder.begin(seen)));
+                    let context = model.decoder.begin(model.decoder.see(&encoded));
+                    self.stage = match self.beams {
+                        ..=1 => Stage::Decoding(Box::new(context)),
+                        beams => {
+                            let (rules, forced) =
+                                (model.config.rules, self.next.len().saturating_sub(1));
+                            let search = Search::new(rules, beams, self.limit, forced);
+                            Stage::Searching(Box::new(search), vec![context])
+                        }
+                    };
                 }
                 Ok(Some(event))
             }
-            Stage::Decoding(_) if self.ids.len() >= self.limit => {
+            Stage::Decoding(_) | Stage::Searching(..) if self.ids.len() >= self.limit => {
                 Ok(Some(self.end(translator, Finish::Length)))
+            }
+            Stage::Searching(search, contexts) => {
+                let tokens: Vec<&[u32]> = match search.open() {
+                    [first] if first.ids.is_empty() => vec![&self.next[..]],
+                    open => (open.iter())
+                        .map(|answer| &answer.ids[answer.ids.len() - 1..])
+                        .collect(),
+                };
+                let (decoder, config) = (&model.decoder, &model.config);
+                let logits = decoder.run_all(&model.embedding, &tokens, contexts);
+                let parents = search.advance(&logits, &config.suppressed, &config.ends)?;
+                if let Some(parents) = &parents {
+                    *contexts = parents.iter().map(|i| contexts[*i].clone()).collect();
+                }
+                let length = search.open().first().map_or(self.limit, |a| a.ids.len());
+                let excess = search.open().first().and_then(|likeliest| {
+                    let excess = self.guard.as_ref()?.excess(&likeliest.ids)?;
+                    Some((likeliest.ids.len() - excess, likeliest.ids.clone()))
+                });
+                if parents.is_none() || excess.is_some() {
+                    let best = search.best().filter(|answer| answer.is_ended);
+                    let (ids, finish) = match (best, excess, search.best()) {
+                        (Some(best), ..) => (best.ids.clone(), Finish::Stop),
+                        (None, Some((keep, mut ids)), _) => {
+                            ids.truncate(keep);
+                            (ids, Finish::Repetition)
+                        }
+                        (None, None, best) => {
+                            let ids = best.map(|best| best.ids.clone());
+                            (ids.unwrap_or_default(), Finish::Length)
+                        }
+                    };
+                    self.ids = ids;
+                    return Ok(Some(self.end(translator, finish)));
+                }
+                let settled = &search.common()[self.ids.len().min(search.common().len())..];
+                let pieces = settled
+                    .iter()
+                    .map(|id| translator.vocabulary.push(&mut self.spelling, *id));
+                let text: String = pieces.collect();
+                self.text.push_str(&text);
+                self.ids.extend(settled);
+                Ok(Some(Event::Token {
+                    text,
+                    tokens: length,
+                }))
             }
             Stage::Decoding(context) => {
                 let logits = model.decoder.run(&model.embedding, &self.next, context);
@@ -140,7 +200,8 @@ impl Run {
     fn end(&mut self, translator: &Translator, finish: Finish) -> Event {
         self.stage = Stage::Done;
         let vocabulary = &translator.vocabulary;
-        if finish == Finish::Repetition {
+        // What was spelled so far may not be all of it, or too much.
+        if finish == Finish::Repetition || self.beams > 1 {
             self.spelling = vocabulary.spell();
             let pieces = self
                 .ids

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use hearth_modelfile::{Error, Result};
 
+use crate::beams::BEAMS;
 use crate::config::{Family, Task};
 use crate::languages::{Language, Languages};
 use crate::loader::Loader;
@@ -35,6 +36,8 @@ pub struct Limits {
     pub max_tokens: Option<usize>,
     /// Whether endless repetition goes on to the limit.
     pub keeps_repetitions: bool,
+    /// Answers that are written side by side, of which the likeliest counts; by default one.
+    pub beams: Option<usize>,
 }
 
 /// A translated segment.
@@ -189,7 +192,7 @@ impl Translator {
     /// Begins a translation. See [`Run::step`].
     ///
     /// # Errors
-    /// As [`Translator::input`], [`Error::ContextOverflow`] for a segment that is too long.
+    /// As [`Translator::input`], also for a number of beams out of range; [`Error::ContextOverflow`] for a segment that is too long.
     pub fn begin(
         &self,
         text: &str,
@@ -197,6 +200,14 @@ impl Translator {
         target: Option<&str>,
         limits: Limits,
     ) -> Result<Run> {
+        let beams = limits.beams.unwrap_or(1);
+        if !BEAMS.contains(&beams) {
+            return Err(Error::InvalidRequest {
+                field: "beams".into(),
+                expected: format!("a number from {} to {}", BEAMS.start(), BEAMS.end()),
+                found: beams.to_string(),
+            });
+        }
         let input = self.input(text, source, target)?;
         let longest = self.model.config.max_input.unwrap_or(MOST_INPUT);
         if input.ids.len() > longest {
@@ -213,7 +224,8 @@ impl Translator {
             false => room,
         };
         let limit = limits.max_tokens.unwrap_or(usual).min(room);
-        Ok(Run::new(self, input, limit, limits.keeps_repetitions))
+        let keeps = limits.keeps_repetitions;
+        Ok(Run::new(self, input, limit, keeps, beams))
     }
 
     /// Translates a segment. `on_token` gets the text that each token completes, and may stop.

@@ -15,7 +15,7 @@
 //! }
 //! class Translator {
 //!   /** { family: "t5" | "marian" | "m2m100" | "nllb", name: string | null, licence: string | null, parameters: number,
-//!    *    bytes: number, maxInputTokens: number | null, maxOutputTokens: number } */
+//!    *    bytes: number, maxInputTokens: number | null, maxOutputTokens: number, beams: number } - `beams`: what the files advise */
 //!   info(): string;
 //!   /** { sources: string[], targets: string[], needsSource: boolean, needsTarget: boolean, plain: boolean }
 //!    *  BCP-47 codes. No `sources`: the model is not told the language of its input, and reads those that it learnt.
@@ -24,7 +24,7 @@
 //!   /** Tokens that the text takes as input, its marks included. Long texts are cut into sentences before. */
 //!   countTokens(text: string, source: string | undefined, target: string | undefined): number;
 //!   /** One segment. `maxTokens`: limit of the answer; default 2 * input + 10, without a target the model's, and never more. */
-//!   begin(text: string, source?: string, target?: string, maxTokens?: number): TranslationRun;
+//!   begin(text: string, source?: string, target?: string, maxTokens?: number, beams?: number): TranslationRun;
 //! }
 //! class TranslationRun {
 //!   /** The next event as JSON, or undefined after `done`. To stop, call `free()` instead.
@@ -128,6 +128,7 @@ impl Translator {
             "bytes": bytes,
             "maxInputTokens": config.max_input,
             "maxOutputTokens": config.max_output,
+            "beams": config.rules.advised,
         })
         .to_string()
     }
@@ -156,9 +157,11 @@ impl Translator {
         source: Option<String>,
         target: Option<String>,
         #[wasm_bindgen(js_name = maxTokens)] max_tokens: Option<u32>,
+        beams: Option<u32>,
     ) -> Result<TranslationRun, Thrown> {
         let limits = Limits {
             max_tokens: max_tokens.map(|n| n as usize),
+            beams: beams.map(|n| n as usize),
             ..Limits::default()
         };
         let (source, target) = (source.as_deref(), target.as_deref());

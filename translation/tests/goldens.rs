@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use hearth_modelfile::Result;
-use hearth_translation::{Files, Finish, Limits, Loader, MODEL_FILES, Translator, bucket};
+use hearth_translation::{
+    Files, Finish, Limits, Loader, MODEL_FILES, Rules, Stopping, Translator, bucket,
+};
 use serde::Deserialize;
 
 /// Bytes that are pushed at once: no divisor of anything.
@@ -39,6 +41,19 @@ struct Run {
     forced_id: Option<u32>,
     greedy_ids: Vec<u32>,
     answer: String,
+    searches: Vec<Searched>,
+}
+
+/// Result of a beam search.
+#[derive(Deserialize)]
+struct Searched {
+    beams: usize,
+    length_penalty: f64,
+    early_stopping: serde_json::Value,
+    is_renormalised: bool,
+    ends: Vec<u32>,
+    ids: Vec<u32>,
+    is_ended: bool,
 }
 
 fn data(name: &str) -> PathBuf {
@@ -143,6 +158,7 @@ fn compare(name: &str, model: &Translator, golden: &Golden, bounds: (f32, f32)) 
         let limits = Limits {
             max_tokens: Some(N_GREEDY),
             keeps_repetitions: true,
+            ..Limits::default()
         };
         let mut streamed = String::new();
         let answer = model.translate(&run.text, source, target, limits, |text| {
@@ -195,6 +211,84 @@ fn both(name: &str, bounds: [(f32, f32); 2]) {
     }
     of_file.folder.clear();
     compare(&format!("{name}.gguf"), &model, &of_file, bounds[1]);
+}
+
+/// Searches with several beams, by different rules; `least`: texts whose answers end, and those that one beam answers otherwise.
+fn searches(name: &str, least: (usize, usize)) {
+    let golden = golden(name);
+    let mut model = load(&files(&golden.folder)).unwrap();
+    if ["m2m100", "nllb"].contains(&name) {
+        // The padding, which these searches may not write: transformers gives it a position of its own.
+        model.model.config.suppressed.push(1);
+    }
+    let (mut ended, mut others) = (0, 0);
+    for run in &golden.runs {
+        assert!(run.searches.len() >= 3, "{name}: {:?}", run.text);
+        for wanted in &run.searches {
+            model.model.config.ends.clone_from(&wanted.ends);
+            model.model.config.rules = Rules {
+                advised: 1,
+                length_penalty: wanted.length_penalty,
+                stopping: match wanted.early_stopping.as_bool() {
+                    Some(true) => Stopping::Early,
+                    Some(false) => Stopping::Heuristic,
+                    None => Stopping::Never,
+                },
+                is_renormalised: wanted.is_renormalised,
+            };
+            let limits = Limits {
+                max_tokens: Some(N_GREEDY),
+                keeps_repetitions: true,
+                beams: Some(wanted.beams),
+            };
+            let (source, target) = (run.source.as_deref(), run.target.as_deref());
+            let mut streamed = String::new();
+            let answer = model.translate(&run.text, source, target, limits, |text| {
+                streamed.push_str(text);
+                ControlFlow::Continue(())
+            });
+            let answer = answer.unwrap();
+            let of = format!("{name}: {:?} by {} beams", run.text, wanted.beams);
+            assert_eq!(answer.ids, wanted.ids, "{of}");
+            let finish = match wanted.is_ended {
+                true => Finish::Stop,
+                false => Finish::Length,
+            };
+            assert_eq!(answer.finish, finish, "{of}");
+            // What was given before the end is not taken back.
+            let given = streamed.trim();
+            assert!(answer.text.starts_with(given), "{of}: {given}");
+            ended += usize::from(wanted.is_ended);
+            others += usize::from(!run.greedy_ids.starts_with(&wanted.ids));
+        }
+    }
+    println!("{name}: {ended} answers end, {others} are others than one beam's");
+    assert!(ended >= least.0 && others >= least.1, "{name}");
+}
+
+#[test]
+fn several_beams_find_what_transformers_finds() {
+    for name in ["t5_first", "t5_gated", "umt5", "marian", "m2m100", "nllb"] {
+        searches(name, (5, 5));
+    }
+}
+
+#[test]
+fn beams_out_of_range_are_refused() {
+    let model = load(&files("marian/hf")).unwrap();
+    assert_eq!(model.model.config.rules.advised, 6);
+    for beams in [0, 17] {
+        let limits = Limits {
+            beams: Some(beams),
+            ..Limits::default()
+        };
+        let error = model
+            .begin("Wind!", None, Some("de"), limits)
+            .err()
+            .unwrap();
+        assert_eq!(error.code(), "invalid_request");
+        assert!(error.to_string().contains("beams"), "{error}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 /** The page's entry point. */
 import type { Engine } from "hearth-llm";
+import type { SharedEngine } from "hearth-llm/shared";
 import { render } from "preact";
 import { DEFAULT_MODEL } from "./models/catalog.js";
 import { params } from "./params.js";
@@ -7,6 +8,7 @@ import { announceAll } from "./state/announce.js";
 import { tellReplacements } from "./state/better.js";
 import { openConversations } from "./state/chat.js";
 import { isStarting, lastLoadCrashed, load, noteLastCrash, runningEngine } from "./state/model.js";
+import { keepAnswering, resumeInterrupted } from "./state/interrupted.js";
 import { keepDrafts } from "./state/draft.js";
 import { keepOffline } from "./state/offline.js";
 import { keepDraftPictures } from "./state/pictures.js";
@@ -24,7 +26,7 @@ import "./styles/main.css";
 
 declare global {
   /** The page's engine, for tests and the console; undefined while there is none. */
-  var hearth: { readonly engine: Engine | undefined };
+  var hearth: { readonly engine: Engine | SharedEngine | undefined };
 }
 globalThis.hearth = {
   get engine() {
@@ -38,6 +40,7 @@ applyLanguage();
 announceAll();
 keepDrafts();
 keepDraftPictures();
+keepAnswering();
 keepQueue();
 tellReplacements();
 countContext();
@@ -46,7 +49,7 @@ watchNetwork();
 keepAwake();
 watchWidth();
 render(<App />, document.body);
-void openConversations();
+void openConversations().then(resumeInterrupted);
 void begin().finally(() => {
   isStarting.value = false;
 });

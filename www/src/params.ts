@@ -4,7 +4,7 @@
  * `tuning=JSON` (`DeviceTuning`, instead of measuring); `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`,
  * `quantize=q8|q4`; `threads=N`;
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download;
- * `memory=BYTES` that a model may take.
+ * `memory=BYTES` that a model may take; `alone=1` keeps the model to this tab.
  */
 import type { DeviceTuning, EngineOptions } from "hearth-llm";
 
@@ -30,6 +30,8 @@ export interface PageParams {
   >;
   /** Bytes that a model may take, for browsers that report nothing or a wrong value. */
   memory: number | undefined;
+  /** Whether this tab has a model of its own, instead of one that all tabs of the site share. */
+  isAlone: boolean;
   sampling: Sampling;
 }
 
@@ -77,7 +79,13 @@ export function readParams(search: string): PageParams {
     const value = number(name);
     if (value !== undefined) sampling[name] = value;
   }
-  return { model: query.get("model") ?? undefined, engine, memory: number("memory"), sampling };
+  return {
+    model: query.get("model") ?? undefined,
+    engine,
+    memory: number("memory"),
+    isAlone: query.has("alone"),
+    sampling,
+  };
 }
 
 export const params = readParams(location.search);

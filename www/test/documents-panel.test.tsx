@@ -38,9 +38,11 @@ async function click(selector: string, done: () => void = () => undefined): Prom
 }
 
 /** Tells that these documents are left. */
-const left = (...names: string[]) => {
-  return (): void => expect(entries.value.map(({ name }) => name)).toEqual(names);
-};
+function left(...names: string[]): () => void {
+  return () => {
+    expect(entries.value.map(({ name }) => name)).toEqual(names);
+  };
+}
 
 beforeEach(() => {
   // Without a document's layout there is nothing to scroll.

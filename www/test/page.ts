@@ -78,6 +78,9 @@ function methods(store: Store): Omit<Store, "isKept"> {
     file: async (id, hash) => structuredClone(await store.file(id, hash)),
     draftPictures: async (id) => structuredClone(await store.draftPictures(id)),
     putDraftPictures: (id, pictures) => store.putDraftPictures(id, structuredClone(pictures)),
+    transcripts: async () => structuredClone(await store.transcripts()),
+    putTranscript: (transcript) => store.putTranscript(structuredClone(transcript)),
+    removeTranscript: (key) => store.removeTranscript(key),
     scan: (visit) => store.scan(visit),
     put: (conversation, messages, files) =>
       store.put(structuredClone(conversation), structuredClone(messages), structuredClone(files)),

@@ -178,7 +178,7 @@ describe("a recording", () => {
 
   it("is taken by name or type too if its content tells nothing, and no document is", async () => {
     await drop(new File([new Uint8Array(100)], "call.amr"), new File([new Uint8Array(9)], "x", { type: "audio/3gpp" }));
-    expect(recordings.value.map(({ file }) => file.name)).toEqual(["call.amr", "x"]);
+    expect(recordings.value.map(({ name }) => name)).toEqual(["call.amr", "x"]);
     dialog.value = undefined;
     await takeFiles([new File([WAVE], "picked.wav")], { say: () => undefined, refusal: String });
     // The import of conversations takes none.

@@ -1,6 +1,11 @@
 /** Subtitle files, compared with what the package writes for the same cues. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
-import { subtitles } from "../src/lib/subtitles.js";
+import { subtitles, type Cue } from "../src/lib/subtitles.js";
+
+/** Three minutes as transformers' long form writes them down, which the module does, too (`speech_long.rs`). */
+const GOLDEN = join(import.meta.dirname, "../../tests/goldens/data/real/whisper_long_form.json");
 
 /** The cues and texts of the test in `audio/src/subtitles.rs`. */
 const CUES = [
@@ -18,4 +23,10 @@ it("is WebVTT", () => {
   expect(subtitles("vtt", CUES)).toBe(
     "WEBVTT\n\n00:00:00.000 --> 00:01:00.000\nHello,\n&lt;b&gt;you&lt;/b&gt; &amp; --&gt; me\n\n01:01:01.250 --> 100:00:00.000\nend\n\n",
   );
+});
+
+it("is the file of transformers' long form for its segments", () => {
+  const { segments, srt } = JSON.parse(readFileSync(GOLDEN, "utf8")) as { segments: Cue[]; srt: string };
+  expect(segments.length).toBeGreaterThan(30);
+  expect(subtitles("srt", segments)).toBe(srt);
 });

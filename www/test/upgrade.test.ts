@@ -20,8 +20,11 @@ const OLD_MESSAGES = [
 const NEW_MESSAGES = OLD_MESSAGES.map(({ content, ...others }) => ({ ...others, parts: said(content) }));
 const OLD_FILE = { conversation: "c", hash: "f1", mime: "image/png", bytes: Uint8Array.of(1, 2, 255).buffer };
 
+const { bytes: BYTES, ...PLACE } = OLD_FILE;
+const BLOB_FILE = { ...PLACE, blob: new Blob([BYTES], { type: OLD_FILE.mime }) };
+
 /** Writes a database exactly as the page of that version did, which is no longer in the sources. */
-async function writeOld(version: 1 | 2 | 3): Promise<void> {
+async function writeOld(version: 1 | 2 | 3 | 4): Promise<void> {
   const request = indexedDB.open("hearth", version);
   await new Promise<void>((resolve, reject) => {
     request.onupgradeneeded = () => {
@@ -31,6 +34,7 @@ async function writeOld(version: 1 | 2 | 3): Promise<void> {
       if (version >= 2) db.createObjectStore("drafts");
       if (version < 3) return;
       db.createObjectStore("files", { keyPath: ["conversation", "hash"] }).createIndex("conversation", "conversation");
+      if (version === 4) db.createObjectStore("draftPictures");
     };
     request.onerror = () => {
       reject(new Error("the old database was not written"));
@@ -39,9 +43,10 @@ async function writeOld(version: 1 | 2 | 3): Promise<void> {
       const stores = [...request.result.objectStoreNames];
       const transaction = request.result.transaction(stores, "readwrite");
       transaction.objectStore("conversations").put(CONVERSATION);
-      for (const old of version === 3 ? NEW_MESSAGES : OLD_MESSAGES) transaction.objectStore("messages").put(old);
+      for (const old of version >= 3 ? NEW_MESSAGES : OLD_MESSAGES) transaction.objectStore("messages").put(old);
       if (version >= 2) transaction.objectStore("drafts").put("And a st", "c");
       if (version === 3) transaction.objectStore("files").put(OLD_FILE);
+      if (version === 4) transaction.objectStore("files").put(BLOB_FILE);
       transaction.oncomplete = () => {
         request.result.close();
         resolve();
@@ -71,7 +76,7 @@ afterEach(() => {
 });
 
 describe("a database of an earlier version", () => {
-  it.each([1, 2, 3] as const)("is opened with all that is in it: version %i", async (version) => {
+  it.each([1, 2, 3, 4] as const)("is opened with all that is in it: version %i", async (version) => {
     await writeOld(version);
     const store = await openStore();
     expect(store.isKept).toBe(true);
@@ -82,9 +87,10 @@ describe("a database of an earlier version", () => {
     });
     expect(await store.messages("c")).toEqual(NEW_MESSAGES.slice(0, 3));
     const { bytes, ...file } = OLD_FILE;
-    const files = version === 3 ? [{ ...file, type: "image/png", bytes: [...new Uint8Array(bytes)] }] : [];
+    const files = version >= 3 ? [{ ...file, type: "image/png", bytes: [...new Uint8Array(bytes)] }] : [];
     expect(await opened(await store.files("c"))).toEqual(files);
     expect(await store.draftPictures("c")).toEqual([]);
+    expect(await store.transcripts()).toEqual([]);
     // It is upgraded once.
     expect(await contents(await openStore())).toEqual(await contents(store));
   });
@@ -128,6 +134,30 @@ describe.each(["on the disk", "in memory"])("a store %s", (place) => {
     await store.remove("c");
     expect([await store.messages("c"), await store.files("c")]).toEqual([[], []]);
     expect(await opened(await store.files("other"))).toEqual(await opened([file("other", "f1")]));
+  });
+
+  it("keeps transcripts by themselves", async () => {
+    if (place === "in memory") vi.stubGlobal("indexedDB", undefined);
+    const store = await openStore();
+    const segments = [{ start: 0, end: 4.2, text: " It was the best of times," }];
+    const transcript = {
+      key: "r",
+      name: "tale.wav",
+      size: 16,
+      added: 1,
+      isWhole: false,
+      segments,
+      language: "english",
+    };
+    await store.putTranscript(transcript);
+    await store.putTranscript({ ...transcript, isWhole: true });
+    await store.putTranscript({ ...transcript, key: "s" });
+    expect(await store.transcripts()).toEqual([
+      { ...transcript, isWhole: true },
+      { ...transcript, key: "s" },
+    ]);
+    await store.removeTranscript("s");
+    expect(await store.transcripts()).toHaveLength(1);
   });
 
   it("keeps the pictures of a draft, and deletes them with their conversation", async () => {

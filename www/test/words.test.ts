@@ -1,7 +1,7 @@
 /** Dictated words between typed ones, and how times and languages are written. */
 import { describe, expect, it } from "vitest";
 import { formatClock } from "../src/lib/clock.js";
-import { languageName } from "../src/lib/language-name.js";
+import { languageCode, languageName } from "../src/lib/language-name.js";
 import { fitted, withWords } from "../src/lib/words.js";
 
 /** Returns the text with the words at the bar. */
@@ -55,5 +55,5 @@ it.each([
   ["english", "en", "English"],
   ["not a language", "en", "not a language"],
 ])("the language %s in %s is %s", (given, shownIn, expected) => {
-  expect(languageName(given, shownIn, ["en", "de"])).toBe(expected);
+  expect(languageName(languageCode(given, ["en", "de"]), shownIn)).toBe(expected);
 });

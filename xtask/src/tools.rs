@@ -1,4 +1,4 @@
-//! wasm-bindgen, node with its packages, wasm-opt.
+//! The bindings generator, node with its packages, wasm-opt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,94 +13,48 @@ use crate::setup::Step;
 use crate::stamp::{Record, Stamp};
 use crate::toolchain::number;
 
-/// Time limit of `cargo install`; compiling takes some minutes on two cores.
-const CARGO_INSTALL_LIMIT: Duration = Duration::from_secs(1800);
+/// Folder of the bindings generator.
+const BINDGEN: &str = "xtask/bindgen";
+/// Time limit of its compilation.
+const BINDGEN_LIMIT: Duration = Duration::from_secs(1800);
 const NPM_LIMIT: Duration = Duration::from_secs(900);
 
-/// Ensures the bindings generator. Its version must exactly equal the crate's, so the lock file decides.
+/// Ensures the bindings generator, compiled into the cache. Its version must exactly equal the crate's.
 pub fn wasm_bindgen(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
-    let version = locked(&dirs.root.join("Cargo.lock"), "wasm-bindgen")?;
-    let tool = Tool {
-        package: "wasm-bindgen-cli",
-        program: "wasm-bindgen",
-        version: &version,
-    };
-    tool.ensure(dirs, step)
-}
-
-/// A program from crates.io in one exact version.
-struct Tool<'a> {
-    package: &'a str,
-    program: &'a str,
-    version: &'a str,
-}
-
-impl Tool<'_> {
-    /// Finds it on PATH or in the cache, or installs it into the cache.
-    fn ensure(&self, dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
-        let home = dirs
-            .tools()
-            .join(format!("{}-{}", self.package, self.version));
-        let ours =
-            home.join("bin")
-                .join(format!("{}{}", self.program, std::env::consts::EXE_SUFFIX));
-        if let Some(found) = [Some(ours.clone()), proc::on_path(self.program)]
-            .into_iter()
-            .flatten()
-            .find(|p| self.is_it(p))
-        {
-            step.found(self.version);
-            return Ok(found);
-        }
-        step.doing("cargo install, some minutes");
-        // The program's own lock may name a dependency so new that a mirror does not have it yet. The program's
-        // behaviour depends on its own version, which stays the same.
-        if let Err(error) = self.install(dirs, &home, true) {
-            if !lacks_a_version(&error.to_string()) {
-                return Err(error);
-            }
-            step.doing("again without its lock");
-            self.install(dirs, &home, false)?;
-        }
-        if !self.is_it(&ours) {
-            bail!(
-                "expected {} to be {} {} after installing it, found otherwise",
-                ours.display(),
-                self.program,
-                self.version
-            );
-        }
-        step.installed(self.version);
-        Ok(ours)
+    let lock = |folder: &str| dirs.root.join(folder).join("Cargo.lock");
+    let version = locked(&lock(""), "wasm-bindgen")?;
+    let generators = locked(&lock(BINDGEN), "wasm-bindgen-cli-support")?;
+    if generators != version {
+        bail!(
+            "expected wasm-bindgen-cli-support {version} in {BINDGEN}/Cargo.toml, as wasm-bindgen in Cargo.lock, found {generators}: \
+             change it, then cargo update there"
+        );
     }
-
-    fn is_it(&self, program: &Path) -> bool {
-        let said = proc::first_line(Command::new(program).arg("--version"));
-        said.is_some_and(|line| line.split_whitespace().last() == Some(self.version))
+    let home = dirs.tools().join(format!("bindgen-{version}"));
+    let program = home
+        .join("release")
+        .join(format!("hearth-bindgen{}", std::env::consts::EXE_SUFFIX));
+    let stamp = Stamp::of(&dirs.root, &[BINDGEN], &[])?;
+    let record = Record::inside(&home);
+    if program.is_file() && stamp.matches(&record) {
+        step.found(&version);
+        return Ok(program);
     }
-
-    fn install(&self, dirs: &Dirs, home: &Path, locked: bool) -> Result<()> {
-        let mut command = proc::cargo();
-        command
-            .args(["install", self.package, "--version", self.version])
-            .arg("--root")
-            .arg(home)
-            .args(locked.then_some("--locked"))
-            // Outside the clone, whose .cargo/config.toml and lock must not apply.
-            .current_dir(&dirs.cache)
-            .env_remove("CARGO_TARGET_DIR");
-        let lock = if locked { "locked" } else { "unlocked" };
-        let log = dirs.logs().join(format!("{}-{lock}.log", self.package));
-        proc::must(&mut command, &log, CARGO_INSTALL_LIMIT)?;
-        Ok(())
-    }
-}
-
-/// Whether cargo's output says that the registry lacks a version in the lock. No other failure is a reason to build
-/// with other dependencies.
-fn lacks_a_version(output: &str) -> bool {
-    output.contains("failed to select a version for the requirement")
-        && output.contains("(locked to ")
+    step.doing("compiling, a minute or two");
+    record.remove();
+    let mut command = proc::cargo();
+    command
+        .args(["build", "--release", "--locked", "--target-dir"])
+        .arg(&home)
+        .current_dir(dirs.root.join(BINDGEN));
+    proc::must(
+        &mut command,
+        &dirs.logs().join("bindgen.log"),
+        BINDGEN_LIMIT,
+    )?;
+    stamp.write(&record)?;
+    step.installed(&version);
+    Ok(program)
 }
 
 /// Ensures npm, and node in at least the version that package.json requires.
@@ -201,21 +155,6 @@ fn locked(lock: &Path, package: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_version_that_a_mirror_lacks_is_a_reason_to_leave_the_lock() {
-        let lacks = "error: failed to select a version for the requirement `libc = \"^0.2\"` (locked to 0.2.999)\n\
-            candidate versions found which didn't match: 0.2.180, 0.2.179, ...";
-        assert!(lacks_a_version(lacks));
-        for other in [
-            "error: failed to download from `https://index.crates.io/config.json`\n[6] Could not resolve hostname",
-            "error: could not compile `walrus` (lib) due to 1 previous error",
-            "error: failed to verify the checksum of `libc v0.2.180`",
-            "a command was stopped after 1800 s",
-        ] {
-            assert!(!lacks_a_version(other), "{other}");
-        }
-    }
 
     #[test]
     fn the_lock_decides_the_version_and_prefixes_do_not_fool_it() {

@@ -9,6 +9,9 @@ use hearth_modelfile::{Error, Result};
 
 use super::layers::{EPS, Linear, Matrix, Norm};
 
+/// Largest number of f16.
+const MOST_HALF: f32 = 65_504.0;
+
 /// Values of a tensor: a weight that is projected with, or numbers that are added.
 enum Values {
     Matrix(Matrix),
@@ -45,7 +48,15 @@ impl Tensors {
         // A convolution's taps follow each other, as those of the gathered rows do.
         let is_matrix = len > rows && !name.ends_with("positions.weight");
         let values = if is_matrix {
-            Values::Matrix(Matrix::pack(&values, rows, len / rows.max(1)).map_err(no_memory)?)
+            let k = len / rows.max(1);
+            // What was rounded to a few bits loses nothing that counts in f16, and takes half of f32's room.
+            let is_quantised = dtype.block_len() > 1;
+            let matrix = if is_quantised && values.iter().all(|v| v.abs() <= MOST_HALF) {
+                Matrix::halves(&values, rows, k)
+            } else {
+                Matrix::pack(&values, rows, k)
+            };
+            Values::Matrix(matrix.map_err(no_memory)?)
         } else {
             Values::Plain(values)
         };

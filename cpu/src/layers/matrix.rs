@@ -33,7 +33,19 @@ impl Matrix {
     /// # Errors
     /// [`NoMemory`].
     pub fn pack(values: &[f32], n: usize, k: usize) -> Result<Self, NoMemory> {
-        let mut matrix = Self::zeros(n, k, Self::is_half(values))?;
+        Self::filled(values, n, k, Self::is_half(values))
+    }
+
+    /// Packs the rows of a weight [n, k], rounded to f16.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn halves(values: &[f32], n: usize, k: usize) -> Result<Self, NoMemory> {
+        Self::filled(values, n, k, true)
+    }
+
+    fn filled(values: &[f32], n: usize, k: usize, is_half: bool) -> Result<Self, NoMemory> {
+        let mut matrix = Self::zeros(n, k, is_half)?;
         for (r, row) in values.chunks_exact(k.max(1)).enumerate().take(n) {
             matrix.set_row(r, row);
         }

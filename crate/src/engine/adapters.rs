@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::engine::Engine;
-use crate::engine::stepper::graph::Recordings;
 use hearth_modelfile::adapter::{Adapter, gguf, peft};
 use hearth_modelfile::error::{Error, Result};
 
@@ -238,9 +237,7 @@ impl Engine {
 
     /// Forgets what depends on the model's weights.
     fn changed(&mut self, active: Vec<Active>) {
-        // Recorded steps have the launches and the memory of the change before.
-        self.sequence.recordings = Recordings::default();
         self.adapters.active = active;
-        self.clear();
+        self.forget_conversations();
     }
 }

@@ -1,4 +1,4 @@
-//! The engine: one model on one device, one conversation's sequence, one request at a time.
+//! The engine: one model on one device, the sequences of one or a few conversations, one request at a time.
 //!
 //! [`Engine::start`] takes a request, [`Engine::next`] does a bounded piece of work (a prefill chunk, or the
 //! tokens of one submission) and returns what came of it, so that a caller can stop between any two. The
@@ -24,6 +24,7 @@ pub mod logprobs;
 mod pictures;
 pub mod rank;
 pub mod request;
+pub(crate) mod residents;
 mod score;
 mod sequence;
 mod start;
@@ -63,7 +64,10 @@ pub struct Engine {
     pair_format: Option<PairFormat>,
     info: ModelInfo,
     stepper: Stepper,
+    /// Sequence of the present conversation.
     sequence: Sequence,
+    /// Sequences of other conversations that stay in memory, the least recently used one first.
+    others: Vec<Sequence>,
     policy: DraftPolicy,
     generation: Option<Generation>,
     /// Tower of a model that sees.
@@ -104,6 +108,7 @@ impl Engine {
             info,
             stepper,
             sequence,
+            others: Vec::new(),
             policy: DraftPolicy::new(drafts),
             generation: None,
             tower: None,
@@ -140,6 +145,10 @@ impl Engine {
         }
         if !embeds {
             (_, model.row_token) = vision.row_token(&self.tokenizer)?;
+            if model.per_layer.is_some() {
+                // Embeddings by layer of rows are those of padding.
+                model.row_token = self.tokenizer.pad().unwrap_or(0);
+            }
         }
         self.info.vision = Some(vision.processor.clone());
         self.info.weight_bytes += tower.bytes;
@@ -235,7 +244,12 @@ impl Engine {
             tower: self.tower.as_ref(),
             pictures: &mut self.pictures,
         };
+        let repeated = generation.repeated.take();
         let mut result = generation.advance(&mut resources).await;
+        if let (Ok(step), Some((ids, text))) = (&mut result, repeated) {
+            step.ids.splice(..0, ids);
+            step.text.insert_str(0, &text);
+        }
         let interruption = generation.interruption.take();
         if let (Ok(step), Some(interruption)) = (&mut result, interruption)
             && let Err(error) = self.interrupt(interruption, step)

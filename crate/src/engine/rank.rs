@@ -100,7 +100,23 @@ impl Engine {
     async fn rank_outputs(&mut self, mut hidden: Vec<f32>) -> Result<Vec<f64>> {
         let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
         let Some(head) = &stepper.model.rank_head else {
-            return Ok(Vec::new());
+            let (model, step) = (&stepper.model, &mut sequence.step);
+            let Some(answers) = model.config.rank_answers else {
+                return Ok(Vec::new());
+            };
+            step.seek(&model.ops, 0, 1);
+            let hidden = model.ops.upload_row(&hidden);
+            let logits = model.ops.linear(&hidden, &model.lm_head, step);
+            let logits = stepper.values(&logits).await?;
+            let logit = |id: u32| match logits.get(id as usize) {
+                Some(logit) => Ok(f64::from(*logit)),
+                None => Err(Error::Metadata {
+                    key: "hearth.rerank.answers".to_owned(),
+                    expected: format!("ids below {}", logits.len()),
+                    found: id.to_string(),
+                }),
+            };
+            return answers.into_iter().map(logit).collect();
         };
         if let Some(dense) = &head.dense {
             let (ops, step) = (&stepper.model.ops, &mut sequence.step);

@@ -98,6 +98,10 @@ for_sampling_params!(request! {
         /// here, with the random numbers that come next.
         #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
         pub resume_ids: Vec<u32>,
+        /// Whether `resume_ids` and their text come again, with the answer's first step: for whoever has kept the tokens
+        /// alone. Not beside `logprobs`.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub repeat_resumed: bool,
         /// Tools for the chat template to describe: OpenAI's list.
         #[cfg_attr(feature = "typescript", ts(type = "unknown[]", optional))]
         pub tools: Option<Json>,

@@ -160,6 +160,13 @@ impl Engine {
         } = encoded;
         let alternatives = request.alternatives()?;
         let resume_ids = &request.resume_ids;
+        if request.repeat_resumed && alternatives.is_some() {
+            return Err(Error::InvalidRequest {
+                field: "resume_ids".into(),
+                expected: "absent beside logprobs".into(),
+                found: format!("{} tokens", resume_ids.len()),
+            });
+        }
         let budget = self.thought_budget(request, in_thoughts)?;
         let tokens = Tokens {
             prompt_tokens: prompt.len(),
@@ -174,6 +181,7 @@ impl Engine {
             keep: (request.context_shift).then(|| request.n_keep.unwrap_or(1)),
         };
         self.use_adapters(&request.adapters)?;
+        self.resume_conversation(&[&tokens.prompt[..], resume_ids].concat());
         self.begin(tokens, sampling, limits, &request.stop)?;
         let thought_ids = self.template.thought_tokens(&self.tokenizer);
         if let Some(generation) = &mut self.generation {
@@ -187,14 +195,19 @@ impl Engine {
                 (_, Some(_)) => self.tokenizer.stream().keeping(thought_ids),
                 _ => self.tokenizer.stream(),
             };
-            // Text of these tokens has been delivered; what has not become text yet is still to come.
+            // Text of these tokens has been delivered, unless it is to come again; what has not become text yet is
+            // still to come.
             generation.budget = budget;
+            let mut delivered = String::new();
             for id in resume_ids {
                 let text = generation.stream.push(*id);
                 if let Some(budget) = &mut generation.budget {
                     budget.is_spent_by(&text);
                 }
-                (generation.stop).push(&text);
+                delivered += &(generation.stop).push(&text).0;
+            }
+            if request.repeat_resumed {
+                generation.repeated = Some((resume_ids.clone(), delivered));
             }
         }
         Ok(())
@@ -224,6 +237,8 @@ impl Engine {
             max_tokens,
             keep: None,
         };
+        self.cancel();
+        self.resume_conversation(&tokens.prompt);
         self.begin(tokens, sampling, limits, stop)
     }
 

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::model::bounds::ProjectionBounds;
 use crate::ops::experts::Routes;
 use crate::ops::{Activation, Norm, Ops, RouteSpec, StepState, Weight};
 
@@ -14,6 +15,8 @@ pub enum FeedForward {
         gate_up: Weight,
         /// [d_model, d_ff]
         down: Weight,
+        /// Bounds of both projections, which towers alone have
+        bounds: Option<Box<[ProjectionBounds; 2]>>,
     },
     /// down activation(up x + bias)
     Plain {
@@ -114,6 +117,14 @@ impl FeedForward {
         activation: Activation,
     ) -> Tensor<2> {
         match self {
+            FeedForward::Gated {
+                gate_up,
+                bounds: Some(bounds),
+                ..
+            } => {
+                let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(x, norm, step, false));
+                ops.gate(bounds[0].linear(ops, &h, gate_up, step), activation)
+            }
             FeedForward::Gated { gate_up, .. } => {
                 ops.norm_gated(x, norm, gate_up, step, activation)
             }
@@ -137,6 +148,14 @@ impl FeedForward {
         step: &StepState,
         add: bool,
     ) -> Tensor<2> {
+        if let FeedForward::Gated {
+            down,
+            bounds: Some(bounds),
+            ..
+        } = self
+        {
+            return bounds[1].linear_to(ops, h, down, step, x, add);
+        }
         match (self, add) {
             (FeedForward::Gated { down, .. } | FeedForward::Plain { down, .. }, true) => {
                 ops.linear_add(h, down, step, x)

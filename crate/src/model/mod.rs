@@ -1,6 +1,7 @@
 //! A model on a device: [`Transformer`], built from a file's tensors by [`build`].
 
 pub mod adapters;
+pub mod bounds;
 pub mod build;
 pub mod cost;
 pub mod feed_forward;

@@ -6,7 +6,8 @@
 //!
 //! Source: Zhai et al. 2023, arXiv:2303.15343 (SigLIP); transformers `models/smolvlm/modeling_smolvlm.py`,
 //! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`,
-//! `models/mistral3/modeling_mistral3.py`, `models/clip/modeling_clip.py`, `models/siglip/modeling_siglip.py`.
+//! `models/mistral3/modeling_mistral3.py`, `models/clip/modeling_clip.py`, `models/siglip/modeling_siglip.py`,
+//! `models/gemma4/modeling_gemma4.py`.
 
 use burn::tensor::Tensor;
 
@@ -19,7 +20,7 @@ use crate::ops::merge_rows::{MergeSpec, Merged};
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::{Activation, KvType, Norm, Ops, StepState, Weight};
 use hearth_modelfile::vision::positions::{
-    interpolated, patch_places, patch_rotations, resized, windows,
+    interpolated, of_axes, patch_places, patch_rotations, resized, rotations_in_halves, windows,
 };
 use hearth_modelfile::vision::{Merge, PatchPositions, Processor, Vision};
 
@@ -34,7 +35,7 @@ pub struct Tower {
     /// Norm before the first layer.
     pub(super) norm: Option<Norm>,
     pub(super) layers: Vec<Layer>,
-    pub(super) output_norm: Norm,
+    pub(super) output_norm: Option<Norm>,
     /// Attention that makes one row of all, to which that of the projector is added.
     pub(super) head: Option<Head>,
     pub(super) projector: Projections,
@@ -50,11 +51,15 @@ pub(super) enum Positions {
     OfPatches(Weight),
     /// A square of them, [side * side, d_model], to be interpolated.
     Square(Vec<f32>),
+    /// Those of columns and then as many of rows, which are added: [2 * places, d_model].
+    OfAxes(Vec<f32>),
     None,
 }
 
 /// Projections of merged rows, with a norm before them and a function before the last of several.
 pub(super) struct Projections {
+    /// What is done with the columns before the norm, see [`Ops::affine`].
+    pub(super) standard: Option<Tensor<2>>,
     pub(super) norm: Option<Norm>,
     /// Weights and biases: [width of the result, columns], [1, width of the result].
     pub(super) weights: Vec<(Weight, Option<Tensor<2>>)>,
@@ -145,6 +150,12 @@ impl Tower {
                 let place = Place { from: 0, to: 0, n };
                 ops.inject(x, &ops.upload_f32(&values, [n, c.d_model]), place, true)
             }
+            Positions::OfAxes(table) => {
+                let places = table.len() / (2 * c.d_model);
+                let values = of_axes(table, places, c.d_model, grid);
+                let place = Place { from: 0, to: 0, n };
+                ops.inject(x, &ops.upload_f32(&values, [n, c.d_model]), place, true)
+            }
             Positions::None => x,
         };
         if let Some(norm) = &self.norm {
@@ -207,8 +218,11 @@ impl Tower {
         if let Some(order) = order {
             places = order.iter().map(|at| places[*at]).collect();
         }
-        let apart = positions == PatchPositions::RotatedApart;
-        let table = patch_rotations(&places, self.vision.layers.head_dim, apart);
+        let head_dim = self.vision.layers.head_dim;
+        let table = match positions {
+            PatchPositions::OfAxes => rotations_in_halves(&places, head_dim),
+            _ => patch_rotations(&places, head_dim, positions == PatchPositions::RotatedApart),
+        };
         step.set_rope(ops.upload_row(&table));
     }
 
@@ -235,7 +249,10 @@ impl Tower {
 
     /// Returns the rows of a frame that has been through all layers.
     pub fn project(&self, ops: &Ops, mut look: Look) -> FrameRows {
-        let mut x = ops.norm(look.x.get(), &self.output_norm, &look.step, false);
+        let mut x = match &self.output_norm {
+            Some(norm) => ops.norm(look.x.get(), norm, &look.step, false),
+            None => look.x.get().clone(),
+        };
         if let Some(head) = &self.head {
             let n = self.vision.most_patches();
             x = head.attend(ops, &x, n, &mut look);
@@ -276,6 +293,9 @@ impl Tower {
         };
         let mut x = ops.merge_rows(x, squares.to_vec(), spec);
         step.seek(ops, 0, spec.rows);
+        if let Some(columns) = &projector.standard {
+            x = ops.affine(&x, columns);
+        }
         if let Some(norm) = &projector.norm {
             x = ops.norm(&x, norm, step, false);
         }

@@ -29,6 +29,8 @@ pub trait WordsOp: Backend {
         values: Vec<f32>,
         shape: [usize; 2],
     ) -> FloatTensor<Self>;
+    /// Returns the values of `x` in rows of another length, in its memory.
+    fn in_rows_of(x: FloatTensor<Self>, shape: [usize; 2]) -> FloatTensor<Self>;
     /// Writes `words` from word `at` on; returns `dst`.
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self>;
     /// Writes the bits of floats from word `at` on; returns `dst`.
@@ -77,6 +79,10 @@ impl WordsOp for CubeBackend {
         )
     }
 
+    fn in_rows_of(x: FloatTensor<Self>, shape: [usize; 2]) -> FloatTensor<Self> {
+        CubeTensor::new_contiguous(x.client, x.device, shape.into(), x.handle, DType::F32)
+    }
+
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self> {
         write(&dst, at, words);
         dst
@@ -117,6 +123,10 @@ impl WordsOp for Flex {
 
     fn upload_f32(_device_handle: FlexTensor, values: Vec<f32>, shape: [usize; 2]) -> FlexTensor {
         flex::tensor(values, shape)
+    }
+
+    fn in_rows_of(x: FlexTensor, shape: [usize; 2]) -> FlexTensor {
+        flex::tensor(x.storage().to_vec(), shape)
     }
 
     fn write_words(mut dst: FlexTensor, at: usize, words: Vec<u32>) -> FlexTensor {

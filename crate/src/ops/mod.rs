@@ -5,6 +5,7 @@
 //! intermediate alive: a replay writes to the same memory again, which must not have been reused in the meantime.
 
 pub mod activation;
+pub mod affine;
 pub mod attention;
 pub mod bias;
 pub mod buffer;
@@ -51,6 +52,7 @@ use outline::{Launch, Outline, Situation};
 use pool::CpuPool;
 pub use projection::gemv::Arithmetic;
 pub use projection::lora::{Lora, LoraSpec, MAX_SEGMENTS, Segment};
+pub use projection::shape::{Shapes, TileShape};
 pub use projection::weight::{Scaling, Source, Weight, WeightPart};
 use sampling::SampleOp;
 pub use sampling::SamplerTables;
@@ -235,6 +237,17 @@ impl Ops {
         self.upload_f32(values, [1, values.len()])
     }
 
+    /// Returns the values of `x` in rows of `cols` columns, in its memory.
+    pub(crate) fn in_rows_of(&self, x: &Tensor<2>, cols: usize) -> Tensor<2> {
+        let [rows, old] = x.dims();
+        let shape = [rows * old / cols, cols];
+        if self.is_outline() {
+            return flex::shape_only(shape[0], cols);
+        }
+        let x = x.clone().into_dispatch();
+        self.keep(Tensor::from_dispatch(Dispatch::in_rows_of(x, shape)))
+    }
+
     /// Creates an uninitialised [rows, cols] f32 tensor.
     pub(crate) fn empty(&self, rows: usize, cols: usize) -> Tensor<2> {
         if self.is_outline() {
@@ -386,7 +399,7 @@ impl Ops {
             (false, Some(_)) => attention.spec.for_texts(),
             (false, None) => attention.spec,
         };
-        let spec = match self.tuning.shared_tile {
+        let spec = match self.tuning.shapes.many_queries {
             true => {
                 let Tuning {
                     attention_workgroups,
@@ -397,6 +410,7 @@ impl Ops {
             }
             false => spec,
         };
+        let spec = spec.with_columns(t, self.tuning.subgroups && self.tuning.shapes.shared_keys);
         if self.describes(|now| attention::describe(t, spec, now)) {
             let [rows, cols] = spec.out_shape(t);
             return self.empty(rows, cols);

@@ -5,16 +5,18 @@
 
 use super::kernel::Kernel;
 use super::{
-    activation, attention, bias, embed, experts, inject, merge_rows, norm, projection, recurrent,
-    sampling,
+    activation, affine, attention, bias, embed, experts, inject, merge_rows, norm, projection,
+    recurrent, sampling,
 };
 
 /// Returns all variants.
 pub fn variants() -> Vec<Kernel> {
     [
         activation::variants(),
+        affine::variants(),
         attention::variants(),
         attention::gate_heads::variants(),
+        attention::latent::variants(),
         attention::merge::variants(),
         attention::rope_append::variants(),
         bias::variants(),

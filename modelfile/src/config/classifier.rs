@@ -6,6 +6,28 @@ use crate::error::{Error, Result};
 use crate::families::{HEAD_POOLING, ModelSpec, Pooling, Ranking};
 
 const LABELS: &str = "classifier.output_labels";
+/// Key of the ids of two answers, "yes" and "no", where the head is the one that gives logits.
+pub(crate) const ANSWERS: &str = "hearth.rerank.answers";
+
+/// Returns the tokens whose logits are the outputs, in models that rank documents by their answer and have no head for that alone.
+///
+/// # Errors
+/// [`Error::Metadata`] for another number of tokens than two, or the same twice.
+pub(super) fn answers(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<[u32; 2]>> {
+    let has_head = gguf.tensor(spec.names.cls_output).is_some();
+    if spec.ranking != Ranking::YesOrNo || has_head || gguf.metadata.get(ANSWERS).is_none() {
+        return Ok(None);
+    }
+    let found = gguf.metadata.u32s(ANSWERS)?;
+    match found[..] {
+        [yes, no] if yes != no => Ok(Some([yes, no])),
+        _ => Err(Error::Metadata {
+            key: ANSWERS.to_owned(),
+            expected: "the ids of two tokens".to_owned(),
+            found: format!("{found:?}").chars().take(60).collect(),
+        }),
+    }
+}
 
 /// Returns which hidden state the head of a model that ranks documents reads.
 ///
@@ -40,6 +62,9 @@ pub(super) fn outputs(
 ) -> Result<usize> {
     if pooling != Some(Pooling::Rank) {
         return Ok(0);
+    }
+    if answers(gguf, spec)?.is_some() {
+        return Ok(2);
     }
     let (needed, expected): (&[&str], &[&str]) = match spec.ranking {
         Ranking::None => return Ok(0),

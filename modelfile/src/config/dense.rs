@@ -4,8 +4,8 @@ use super::keys::Keys;
 use crate::by_layer::in_range;
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::{Captions, ModelSpec};
 use crate::families::names::bias_of;
+use crate::families::{Captions, ModelSpec};
 
 /// The most rows or columns of a projection.
 const MAX_WIDTH: usize = 1 << 17;

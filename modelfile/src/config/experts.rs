@@ -136,7 +136,17 @@ fn shared_widths(
     let widths = match spec.shared_expert {
         SharedExpert::Beside if n_experts == 0 => none(),
         SharedExpert::Beside => by_layer.numbers(key, 1 << 20)?.unwrap_or_else(none),
-        _ => vec![keys.count(key, 1 << 20)?; by_layer.n_layers],
+        _ => {
+            // (some files say how many experts it is made of)
+            let width = match keys.count(key, 1 << 20)? {
+                0 if spec.latent => {
+                    let width = keys.count("expert_feed_forward_length", 1 << 20)?;
+                    keys.count("expert_shared_count", 64)? * width
+                }
+                width => width,
+            };
+            vec![width; by_layer.n_layers]
+        }
     };
     let is_needed = n_experts > 0 && spec.shared_expert == SharedExpert::Beside;
     let is_wrong = |width: &&usize| !width.is_multiple_of(4) || (is_needed && **width == 0);

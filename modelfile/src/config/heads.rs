@@ -1,11 +1,11 @@
 //! Heads of attention: how many each layer has, how wide they are, and how much of them is rotated.
 
-use super::MAX_HEAD_DIM;
 use super::keys::Keys;
+use super::{MAX_HEAD_DIM, latent};
 use crate::by_layer::{ByLayer, in_range};
 use crate::error::Result;
 use crate::families::{AttentionGate, ModelSpec};
-use crate::layer_spec::MixerKind;
+use crate::layer_spec::{LatentShape, MixerKind};
 
 pub(super) struct Heads {
     pub of_layer: Vec<usize>,
@@ -18,16 +18,33 @@ pub(super) struct Heads {
     /// Width and rotated width in layers that slide.
     pub sliding_dim: usize,
     pub sliding_rope_dim: usize,
+    /// Sizes of attention over latents, in families that have it; `dim` is then what is kept of a token.
+    pub latent: Option<LatentShape>,
 }
 
 impl Heads {
-    pub fn read(keys: &Keys, by_layer: &ByLayer, d_model: usize) -> Result<Self> {
+    pub fn read(keys: &Keys, by_layer: &ByLayer, spec: &ModelSpec, d_model: usize) -> Result<Self> {
         let of_layer = match by_layer.numbers("attention.head_count", 1024)? {
             Some(heads) => heads,
             None => vec![keys.size("attention.head_count", 1024)?; by_layer.n_layers],
         };
         let most = of_layer.iter().copied().max().unwrap_or(0);
         let most = in_range(&keys.key("attention.head_count"), most, 1024)?;
+        if spec.latent {
+            let shape = latent::read(keys)?;
+            let dim = shape.kept();
+            return Ok(Self {
+                // (all heads read one cache, whatever the file calls them)
+                kv_of_layer: vec![1; of_layer.len()],
+                of_layer,
+                most,
+                dim,
+                rope_dim: shape.rotated,
+                sliding_dim: dim,
+                sliding_rope_dim: shape.rotated,
+                latent: Some(shape),
+            });
+        }
         let kv_of_layer = by_layer.numbers("attention.head_count_kv", 1024)?;
         let kv_of_layer = kv_of_layer.unwrap_or_else(|| of_layer.clone());
         let dim = keys.optional("attention.key_length", d_model / most, 1024)?;
@@ -56,6 +73,7 @@ impl Heads {
             rope_dim,
             sliding_dim,
             sliding_rope_dim,
+            latent: None,
         })
     }
 

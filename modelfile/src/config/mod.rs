@@ -10,11 +10,12 @@ use crate::rope::{Rope, Sections};
 use crate::router::Router;
 pub use dense::Dense;
 
-mod classifier;
+pub(crate) mod classifier;
 mod dense;
 mod experts;
 mod heads;
 mod keys;
+mod latent;
 mod layers;
 mod read;
 mod xielu;
@@ -29,6 +30,8 @@ const ANY_BINDING: u64 = 128 << 20;
 pub const MAX_EXPERTS: usize = 1024;
 /// Largest width of a head, which is that of the attention kernel.
 pub const MAX_HEAD_DIM: usize = 512;
+/// Most values that attention over latents keeps of a token: those of DeepSeek's models, and of all that follow them.
+pub const MAX_LATENT: usize = 576;
 /// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
 pub const MAX_CHUNK: usize = 512;
 /// Copies that a sequence keeps of states that cannot be cut.
@@ -61,6 +64,9 @@ pub struct ModelConfig {
     /// Numbers that the head of a model gives that ranks documents, 0 without one.
     #[serde(skip)]
     pub rank_outputs: usize,
+    /// Tokens whose logits these numbers are, in models whose head is that of all tokens.
+    #[serde(skip)]
+    pub rank_answers: Option<[u32; 2]>,
     /// The hidden state that this head reads.
     #[serde(skip)]
     pub rank_pooling: Pooling,
@@ -144,6 +150,8 @@ pub struct Scales {
     pub embedding: f32,
     /// Factor of scores.
     pub attention: f32,
+    /// Binary logarithm of the last slope's inverse, by which scores fall with the distance of two tokens; 0 for none.
+    pub alibi: f32,
     /// Factor of the outputs of attention and feed-forward; 1 for none.
     pub residual: f32,
     /// Factor of logits; 1 for none.
@@ -240,24 +248,24 @@ impl ModelConfig {
         fitting.clamp(SHORT, MAX_CHUNK)
     }
 
-    /// Returns the bytes of K and V for `n_ctx` positions in all layers.
+    /// Returns the bytes of K and V, or of latents, for `n_ctx` positions in all layers.
     pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
         let layers = self.layers.iter();
-        2 * layers
-            .map(|layer| cache_bytes(layer, n_ctx, kv))
-            .sum::<u64>()
+        layers
+            .map(|layer| layer.caches() * cache_bytes(layer, n_ctx, kv))
+            .sum()
     }
 
     /// Returns the bytes of K and V that a token reads with `n_ctx` positions in use: those that each layer sees, whichever
     /// layer keeps them.
     pub fn kv_bytes_read(&self, n_ctx: usize, kv: KvType) -> u64 {
         let layers = self.layers.iter();
-        2 * layers
+        layers
             .map(|layer| match layer.window {
-                0 => row_bytes(layer, n_ctx, kv),
-                window => row_bytes(layer, window.min(n_ctx), kv),
+                0 => layer.caches() * row_bytes(layer, n_ctx, kv),
+                window => layer.caches() * row_bytes(layer, window.min(n_ctx), kv),
             })
-            .sum::<u64>()
+            .sum()
     }
 
     /// Returns the bytes of the states that layers keep of a sequence whatever its length, and of the copies of them

@@ -6,12 +6,13 @@ use super::experts::Experts;
 use super::heads::Heads;
 use super::keys::{Keys, finite};
 use super::layers::Layers;
-use super::{ModelConfig, PartScales, Scales, xielu};
+use super::{ModelConfig, PartScales, Scales, latent, xielu};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
 use crate::families::{Captions, ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, Turns, family};
 use crate::layer_kinds::mixers;
+use crate::layer_spec::MixerKind;
 use crate::mathematics;
 use crate::rope::{Rope, Scaling, Sections};
 
@@ -48,7 +49,7 @@ impl ModelConfig {
         };
         let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(0);
         let d_model = keys.size("embedding_length", 1 << 17)?;
-        let heads = Heads::read(&keys, &by_layer, d_model)?;
+        let heads = Heads::read(&keys, &by_layer, spec, d_model)?;
         let experts = Experts::read(&keys, &by_layer, spec)?;
         let per_layer_dim = keys.count("embedding_length_per_layer_input", 1 << 12)?;
         if !per_layer_dim.is_multiple_of(4) {
@@ -56,7 +57,10 @@ impl ModelConfig {
             return Err(keys.wrong(key, "a multiple of 4", per_layer_dim));
         }
         let n_ctx_train = keys.size("context_length", 1 << 27)?;
-        let mut mixers = mixers(&by_layer, spec, d_model, &heads.kv_of_layer)?;
+        let mut mixers = match heads.latent {
+            Some(shape) => vec![MixerKind::Latent(shape); n_layers],
+            None => mixers(&by_layer, spec, d_model, &heads.kv_of_layer)?,
+        };
         if spec.single_blocks {
             experts.replace(&keys, &mut mixers)?;
         }
@@ -69,7 +73,7 @@ impl ModelConfig {
             }
             false => 0,
         };
-        let rope = rope(&keys, gguf, spec, heads.rope_dim)?;
+        let (rope, growth) = rope(&keys, gguf, spec, heads.rope_dim)?;
         let local_rope = local_rope(&keys, spec, &rope, heads.sliding_rope_dim)?;
         let layers = Layers {
             gguf,
@@ -90,10 +94,12 @@ impl ModelConfig {
         };
         let dense = dense::read(&keys, gguf, spec, d_model)?;
         let pooling = pooling(gguf, spec)?;
-        let score_dim = match n_layers == spec.wide_scale_layers {
-            true => d_model / heads.most,
-            false => heads.dim,
+        let score_dim = match heads.latent {
+            Some(shape) => shape.query(),
+            None if n_layers == spec.wide_scale_layers => d_model / heads.most,
+            None => heads.dim,
         };
+        let score_scale = growth / (score_dim as f32).sqrt();
         Ok(Self {
             architecture: spec.name,
             name: meta.opt_str("general.name")?.unwrap_or("model").to_owned(),
@@ -107,6 +113,10 @@ impl ModelConfig {
             n_experts_used: experts.n_used,
             router: experts.router,
             rank_outputs: classifier::outputs(&keys, gguf, spec, pooling)?,
+            rank_answers: match pooling {
+                Some(Pooling::Rank) => classifier::answers(gguf, spec)?,
+                _ => None,
+            },
             rank_pooling: classifier::head_pooling(&keys, spec)?,
             pooling,
             embedding_dim: dense.last().map_or(d_model, |last| last.rows),
@@ -136,7 +146,7 @@ impl ModelConfig {
                 .unwrap_or(spec.rope_neox),
             rope_divisors: [divisors("freqs")?, divisors("short")?, divisors("long")?],
             norm_offset: finite(meta, "hearth.norm.offset", 0.0)?,
-            scales: scales(&keys, spec, d_model, score_dim)?,
+            scales: scales(&keys, spec, d_model, score_scale)?,
             xielu: xielu::read(gguf, spec, n_layers)?,
             spec,
         })
@@ -153,8 +163,13 @@ fn vocab_size(gguf: &ModelHeader, spec: &ModelSpec) -> Result<usize> {
     in_range("token embedding rows", rows, 1 << 22)
 }
 
-fn rope(keys: &Keys, gguf: &ModelHeader, spec: &ModelSpec, dim: usize) -> Result<Rope> {
-    let scaling = Scaling::of(gguf, keys.architecture, spec.yarn_rounds)?;
+/// Returns the rotation, and the growth of scores that comes with it.
+fn rope(keys: &Keys, gguf: &ModelHeader, spec: &ModelSpec, dim: usize) -> Result<(Rope, f32)> {
+    let mut scaling = Scaling::of(gguf, keys.architecture, spec.yarn_rounds)?;
+    let growth = match spec.latent {
+        true => latent::score_growth(&mut scaling),
+        false => 1.0,
+    };
     let rope = Rope {
         theta: keys.real("rope.freq_base", 10_000.0)?,
         dim,
@@ -167,7 +182,7 @@ fn rope(keys: &Keys, gguf: &ModelHeader, spec: &ModelSpec, dim: usize) -> Result
         let expected = "a rotation that keeps lengths";
         return Err(keys.wrong("rope.scaling.type", expected, "YaRN, or a factor"));
     }
-    Ok(rope)
+    Ok((rope, growth))
 }
 
 /// Reads the pairs that turn by time, height and width, in families that turn by them.
@@ -207,18 +222,22 @@ fn local_rope(keys: &Keys, spec: &ModelSpec, rope: &Rope, dim: usize) -> Result<
     })
 }
 
-fn scales(keys: &Keys, spec: &ModelSpec, d_model: usize, score_dim: usize) -> Result<Scales> {
+fn scales(keys: &Keys, spec: &ModelSpec, d_model: usize, score_scale: f32) -> Result<Scales> {
     let embedding = match spec.scales_embedding {
         true => (d_model as f32).sqrt(),
         false => 1.0,
     };
     let attention = match spec.unscaled_scores {
         true => 1.0,
-        false => 1.0 / (score_dim as f32).sqrt(),
+        false => score_scale,
     };
     Ok(Scales {
         embedding: keys.real("embedding_scale", embedding)?,
         attention: keys.real("attention.scale", attention)?,
+        alibi: match spec.alibi {
+            true => keys.real("attention.max_alibi_bias", 8.0)?.max(0.0),
+            false => 0.0,
+        },
         residual: keys.real("residual_scale", 1.0)?,
         logits: match keys.real("logit_scale", 1.0)? {
             0.0 => return Err(keys.wrong("logit_scale", "a number that can be divided by", 0)),

@@ -19,6 +19,8 @@ pub struct Counters {
     pub merge_bytes: u64,
     /// Bytes that one workgroup requests from memory at once.
     pub bytes_in_flight: u32,
+    /// Lines of 64 bytes that 64 threads touch with one request of keys; 8 are the fewest for keys in f16.
+    pub key_lines: u32,
     /// Blocks of a row that a thread takes in turns, and the share of its turns that find no block.
     pub rounds: u32,
     pub idle: f32,

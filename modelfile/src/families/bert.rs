@@ -233,6 +233,67 @@ pub const NOMIC_BERT_MOE: ModelSpec = ModelSpec {
     ..NOMIC_BERT
 };
 
+/// Jina's BERT, whose positions are distances that scores fall with, and whose feed-forward blocks have a gate.
+///
+/// Reference: Günther et al. 2023, arXiv:2310.19923; Press et al. 2021, arXiv:2108.12409; `modeling_bert.py` of
+/// jinaai/jina-bert-implementation.
+pub const JINA_BERT_V2: ModelSpec = ModelSpec {
+    name: "jina-bert-v2",
+    models: "jina-embeddings v2: small, base and those of two languages (embeddings)",
+    learned_positions: false,
+    // (no layer rotates)
+    nope_period: 1,
+    alibi: true,
+    gated: true,
+    ranking: Ranking::None,
+    honours: &["attention.max_alibi_bias"],
+    names: &TensorNames {
+        gate_up_proj: &["blk.{}.ffn_up.weight"],
+        ..NAMES
+    },
+    checkpoints: &[Checkpoint {
+        model_type: "bert, alibi",
+        names: &CheckpointNames {
+            of_layer: &[
+                ("attention.self.query", "attn_q"),
+                ("attention.self.key", "attn_k"),
+                ("attention.self.value", "attn_v"),
+                ("attention.output.dense", "attn_output"),
+                ("attention.output.LayerNorm", "attn_output_norm"),
+                ("mlp.gated_layers", "ffn_up"),
+                ("mlp.wo", "ffn_down"),
+                ("mlp.layernorm", "layer_output_norm"),
+            ],
+            ..CHECKPOINT_NAMES
+        },
+        defaults: &[("layer_norm_eps", 1e-12)],
+        check: check_jina,
+        ..Checkpoint::new("")
+    }],
+    variant: |gguf| {
+        let gate = gguf.tensor("blk.0.ffn_gate.weight");
+        gate.is_some().then_some(&JINA_BERT_V2_APART)
+    },
+    ..BERT
+};
+
+/// The same in files that have gate and up apart.
+const JINA_BERT_V2_APART: ModelSpec = ModelSpec {
+    names: &NAMES,
+    checkpoints: &[],
+    variant: |_| None,
+    ..JINA_BERT_V2
+};
+
+/// Refuses blocks without a gate, and gates of another function.
+fn check_jina(config: &Object) -> Result<()> {
+    const KIND: &str = "feed_forward_type";
+    match config.str(KIND)? {
+        None | Some("geglu") => Ok(()),
+        Some(_) => Err(config.wrong(KIND, "geglu")),
+    }
+}
+
 /// Jina's XLM-R with rotary positions. What adapts it to a task is not read: files have it merged, or not at all.
 pub const JINA_BERT_V3: ModelSpec = ModelSpec {
     name: "jina-bert-v3",

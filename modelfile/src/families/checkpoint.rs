@@ -46,6 +46,9 @@ pub struct Checkpoint {
 /// End of the `model_type` of decoders whose `use_bidirectional_attention` is set.
 pub(crate) const BIDIRECTIONAL: &str = ", bidirectional";
 
+/// End of the `model_type` of encoders whose scores fall with the distance of two tokens.
+pub(crate) const DISTANCED: &str = ", alibi";
+
 /// End of the `model_type` of encoders of which some layers have experts.
 pub(crate) const MIXTURE: &str = ", a mixture";
 
@@ -97,12 +100,17 @@ impl CheckpointNames {
 }
 
 /// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 40] = [
+const OF_LAYER: [(&str, &str); 45] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
     ("self_attn.v_proj", "attn_v"),
     ("self_attn.qkv_proj", "attn_qkv"),
+    ("self_attn.q_a_proj", "attn_q_a"),
+    ("self_attn.q_a_layernorm", "attn_q_a_norm"),
+    ("self_attn.q_b_proj", "attn_q_b"),
+    ("self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"),
+    ("self_attn.kv_a_layernorm", "attn_kv_a_norm"),
     ("self_attn.o_proj", "attn_output"),
     ("self_attn.q_norm", "attn_q_norm"),
     ("self_attn.k_norm", "attn_k_norm"),

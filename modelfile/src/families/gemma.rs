@@ -155,7 +155,7 @@ const CHECKPOINT4: Checkpoint = Checkpoint {
 /// The language model of Gemma 4. Of the family's models one has experts, beside the dense block.
 pub const GEMMA4: ModelSpec = ModelSpec {
     name: "gemma4",
-    models: "Gemma 4, text",
+    models: "Gemma 4 (pictures: E2B, E4B)",
     v_norm: true,
     values_may_be_keys: true,
     unscaled_scores: true,

@@ -9,6 +9,7 @@ pub mod bert;
 mod checkpoint;
 pub mod clip;
 pub mod cohere;
+pub mod deepseek;
 pub mod ernie;
 pub mod exaone;
 pub mod gemma;
@@ -34,7 +35,7 @@ pub mod stablelm;
 pub(crate) mod towers;
 
 pub use checkpoint::Checkpoint;
-pub(crate) use checkpoint::{BIDIRECTIONAL, MIXTURE};
+pub(crate) use checkpoint::{BIDIRECTIONAL, DISTANCED, MIXTURE};
 pub use names::TensorNames;
 pub(crate) use spec::HEAD_POOLING;
 pub use spec::{
@@ -84,6 +85,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &ernie::ERNIE4_5_MOE,
     &hunyuan::HUNYUAN_DENSE,
     &glm::GLM4,
+    &deepseek::DEEPSEEK2,
     &seed::SEED_OSS,
     &stablelm::STABLELM,
     &arcee::ARCEE,
@@ -93,6 +95,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &bert::BERT,
     &bert::NOMIC_BERT,
     &bert::NOMIC_BERT_MOE,
+    &bert::JINA_BERT_V2,
     &bert::JINA_BERT_V3,
     &modern_bert::MODERN_BERT,
     &clip::CLIP_TEXT,

@@ -25,6 +25,15 @@ pub struct TensorNames {
     pub k_norm: &'static str,
     pub sinks: &'static str,
     pub o_proj: &'static str,
+    /// Tensors of attention over latents: what compresses a token for its queries, the norm behind it, and the queries; the latent
+    /// with the rotated part of keys, and its norm; what makes each head's queries comparable with latents, and its output of them.
+    pub q_down: &'static str,
+    pub q_down_norm: &'static str,
+    pub q_up: &'static str,
+    pub latent_proj: &'static str,
+    pub latent_norm: &'static str,
+    pub to_latent: &'static str,
+    pub from_latent: &'static str,
     /// Gates of attention's output, where they are a matrix of their own.
     pub attn_gate: &'static str,
     pub post_attn_norm: &'static str,
@@ -111,6 +120,13 @@ impl TensorNames {
         k_norm: "blk.{}.attn_k_norm.weight",
         sinks: "blk.{}.attn_sinks.weight",
         o_proj: "blk.{}.attn_output.weight",
+        q_down: "blk.{}.attn_q_a.weight",
+        q_down_norm: "blk.{}.attn_q_a_norm.weight",
+        q_up: "blk.{}.attn_q_b.weight",
+        latent_proj: "blk.{}.attn_kv_a_mqa.weight",
+        latent_norm: "blk.{}.attn_kv_a_norm.weight",
+        to_latent: "blk.{}.attn_k_b.weight",
+        from_latent: "blk.{}.attn_v_b.weight",
         attn_gate: "blk.{}.attn_gate.weight",
         post_attn_norm: "blk.{}.post_attention_norm.weight",
         conv_in_proj: "blk.{}.shortconv.in_proj.weight",
@@ -182,6 +198,12 @@ pub fn of_expert(name: &str, expert: usize) -> String {
 /// `attn_q_norm.weight`.
 pub fn of_head(name: &str, head: usize) -> String {
     name.replace("_norm.", &format!("_norm.{head}."))
+}
+
+/// Returns the name of a head's part of a weight if each head has a separate tensor: `attn_k_b.3.weight` for
+/// `attn_k_b.weight`.
+pub fn of_part(name: &str, head: usize) -> String {
+    name.replace(".weight", &format!(".{head}.weight"))
 }
 
 /// Returns `pattern` with the layer's number filled in.

@@ -2,7 +2,7 @@
 //! without experts.
 //!
 //! Qwen 3.5, 3.6 and 3.8 are hybrids: three of four layers are gated delta nets, and attention has a gate. Blocks that
-//! predict further tokens, and what sees, are not read.
+//! predict further tokens are not read. What sees is Qwen 3 VL's tower without rows of layers in between.
 //!
 //! In Qwen 2 and 3.5 with experts every token uses one of them besides, with a gate; the weights of the others do not
 //! add up to 1 in Qwen 2.
@@ -159,14 +159,14 @@ fn check_mellum(config: &Object) -> Result<()> {
 /// Qwen 3.5, 3.6 and 3.8.
 pub const QWEN35: ModelSpec = ModelSpec {
     name: "qwen35",
-    models: "Qwen 3.5, 3.6 and 3.8, dense (text)",
+    models: "Qwen 3.5, 3.6 and 3.8, dense",
+    turns: Turns::Interleaved,
     recurrent: Recurrent::GatedDelta,
     attention_gate: AttentionGate::Interleaved,
     honours: &[
         "attention.recurrent_layers",
         "full_attention_interval",
         "ssm.state_size",
-        // (the same position in all of them: plain rotation)
         "rope.dimension_sections",
     ],
     names: &TensorNames {
@@ -190,7 +190,7 @@ pub const QWEN35: ModelSpec = ModelSpec {
 /// Qwen 3.5 and 3.6 with experts.
 pub const QWEN35MOE: ModelSpec = ModelSpec {
     name: "qwen35moe",
-    models: "Qwen 3.5 and 3.6 with experts (35B-A3B, text)",
+    models: "Qwen 3.5 and 3.6 with experts (35B-A3B)",
     shared_expert: SharedExpert::Gated,
     honours: &[
         "attention.recurrent_layers",

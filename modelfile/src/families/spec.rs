@@ -22,12 +22,16 @@ pub struct ModelSpec {
     pub sees: bool,
     /// Positions are learned and added to the embedding; nothing is rotated.
     pub learned_positions: bool,
+    /// Scores fall with the distance of two tokens, by a slope of each head.
+    pub alibi: bool,
     /// Norm of queries and keys.
     pub qk_norm: QkNorm,
     /// Each head of the values is normalised, without weights.
     pub v_norm: bool,
     /// Layers that do not slide may lack a projection of values, which are then that of the keys.
     pub values_may_be_keys: bool,
+    /// Keys and values are made of one vector of a token, which is all that is kept of it.
+    pub latent: bool,
     /// Softmaxes have a sink.
     pub sinks: bool,
     /// The feed-forward block has a gate.
@@ -211,6 +215,8 @@ pub enum Turns {
     InSections,
     /// Time, height and width as well, but pairs of each take turns.
     Interleaved,
+    /// Those of a patch: the first half of a head turns by its column, the other one by its row, each as a head of its own would.
+    InHalves,
 }
 
 impl ModelSpec {
@@ -219,9 +225,9 @@ impl ModelSpec {
         self.causal && self.captions == Captions::None
     }
 
-    /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none.
+    /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none, nor do towers that name none.
     pub fn has_output_norm(&self) -> bool {
-        self.causal || self.pre_norm
+        (self.causal || self.pre_norm) && !self.names.output_norm.is_empty()
     }
 
     /// Returns whether a norm precedes the mixer of layer `i`.
@@ -244,9 +250,11 @@ impl ModelSpec {
         causal: true,
         sees: false,
         learned_positions: false,
+        alibi: false,
         qk_norm: QkNorm::None,
         v_norm: false,
         values_may_be_keys: false,
+        latent: false,
         sinks: false,
         gated: true,
         activation: Activation::Silu,

@@ -1,10 +1,10 @@
 //! Translates `config.json` to GGUF's metadata.
 
-use super::{experts, geometries, recurrent, rope};
+use super::{experts, geometries, latent, recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{
-    BIDIRECTIONAL, Checkpoint, FAMILIES, HEAD_POOLING, MIXTURE, ModelSpec, Ranking,
+    BIDIRECTIONAL, Checkpoint, DISTANCED, FAMILIES, HEAD_POOLING, MIXTURE, ModelSpec, Ranking,
 };
 use crate::json::Object;
 
@@ -45,6 +45,9 @@ pub(super) fn convert(
     // (Gemma 4 has texts there)
     if config.get("use_bidirectional_attention") == Some(&true.into()) {
         found.push_str(BIDIRECTIONAL);
+    }
+    if found == "bert" && config.str("position_embedding_type")? == Some("alibi") {
+        found.push_str(DISTANCED);
     }
     if config.u32("moe_every_n_layers")?.is_some_and(|n| n > 0) {
         found.push_str(MIXTURE);
@@ -110,6 +113,7 @@ pub(super) fn convert(
     }
     heads(config, &mut keys)?;
     geometries::convert(config, &mut keys)?;
+    latent::convert(config, &mut keys)?;
     rope::convert(config, &mut keys)?;
     rope::by_layer(config, &mut keys)?;
     ranking(config, &mut keys)?;
@@ -136,7 +140,7 @@ fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         }
         // (one output, that of "yes" less that of "no")
         Ranking::YesOrNo if labels(config)? == 1 => {
-            keys.insert_global(RERANK_TEMPLATE, text(QWEN_RERANK));
+            rank_by_answer(keys.spec, keys.metadata);
         }
         Ranking::None | Ranking::YesOrNo => {
             return Err(config.wrong(ARCHITECTURES, "no classifier in this family"));
@@ -153,6 +157,12 @@ fn labels(config: &Object) -> Result<usize> {
     let stated = config.u32("num_labels")?.map(|n| n as usize);
     // (transformers' default)
     Ok(named.or(stated).unwrap_or(2))
+}
+
+/// Writes that a model ranks documents by its answer to the prompt that Qwen3-Reranker was trained on.
+pub(super) fn rank_by_answer(spec: &ModelSpec, metadata: &mut Metadata) {
+    metadata.insert(RERANK_TEMPLATE, text(QWEN_RERANK));
+    metadata.insert(format!("{}.pooling_type", spec.name), Value::U32(4));
 }
 
 const RERANK_TEMPLATE: &str = "tokenizer.chat_template.rerank";
@@ -373,8 +383,13 @@ mod tests {
         let stable = r#""model_type": "stablelm""#;
         for (config, key) in [
             (
-                r#""model_type": "bert", "position_embedding_type": "alibi""#.to_owned(),
+                r#""model_type": "bert", "position_embedding_type": "relative_key""#.to_owned(),
                 "position_embedding_type",
+            ),
+            (
+                r#""model_type": "bert", "position_embedding_type": "alibi", "feed_forward_type": "original""#
+                    .to_owned(),
+                "feed_forward_type",
             ),
             (
                 r#""model_type": "xlm-roberta", "position_embedding_type": "rotary""#.to_owned(),

@@ -11,6 +11,7 @@ mod experts;
 mod fp8;
 mod frame;
 mod geometries;
+mod latent;
 mod modules;
 mod recurrent;
 mod rope;
@@ -31,8 +32,9 @@ pub(crate) use tensors::weight_of;
 pub type Texts = BTreeMap<String, String>;
 
 /// Texts that a folder may have; the first two are required. The others are a template in a separate file, from
-/// sentence-transformers what turns a text's hidden states into one embedding, and how pictures are prepared.
-pub const TEXT_FILES: [&str; 11] = [
+/// sentence-transformers what turns a text's hidden states into one embedding or its logits into a score, and how pictures are
+/// prepared.
+pub const TEXT_FILES: [&str; 12] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -44,6 +46,7 @@ pub const TEXT_FILES: [&str; 11] = [
     "3_Dense/config.json",
     vision::PROCESSOR_FILES[0],
     vision::PROCESSOR_FILES[1],
+    modules::SCORE,
 ];
 
 /// Weights of the modules behind the pooling, which a folder with their texts has; they follow the model's own.

@@ -1,17 +1,22 @@
-//! Translates what sentence-transformers does with hidden states to GGUF's metadata: pooling, and projections behind it.
+//! Translates what sentence-transformers does with hidden states to GGUF's metadata: pooling, and projections behind it;
+//! and what it makes a score of.
 //!
-//! Source: sentence-transformers `SentenceTransformer.py` (modules.json), `models/Pooling.py`, `models/Dense.py`.
+//! Source: sentence-transformers `SentenceTransformer.py` (modules.json), `models/Pooling.py`, `models/Dense.py`,
+//! `cross_encoder/modules/logit_score.py`.
 
 use serde_json::Value as Json;
 
 use super::Texts;
-use crate::container::{Metadata, Value};
+use crate::config::classifier::ANSWERS;
+use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::families::ModelSpec;
+use crate::families::{ModelSpec, Ranking};
 use crate::json::Object;
 
 const MODULES: &str = "modules.json";
 const POOLING: &str = "1_Pooling/config.json";
+/// Text of the module that makes a score of two tokens' logits.
+pub(super) const SCORE: &str = "1_LogitScore/config.json";
 /// Folders of the projections, with the beginning of their keys.
 const DENSE: [(&str, &str, &str); 2] = [
     ("2_Dense", "2_Dense/config.json", "dense_2"),
@@ -46,6 +51,7 @@ pub(super) fn convert(texts: &Texts, spec: &ModelSpec, metadata: &mut Metadata) 
             Some("Transformer") if path.is_empty() => {}
             Some("Pooling") if path == "1_Pooling" => {}
             Some("Normalize") => {}
+            Some("LogitScore") if path == "1_LogitScore" => answers(texts, spec, metadata)?,
             Some("Dense") => match dense.next() {
                 Some((folder, file, key)) if path == *folder => {
                     projection(texts, file, key, spec, metadata)?;
@@ -59,7 +65,7 @@ pub(super) fn convert(texts: &Texts, spec: &ModelSpec, metadata: &mut Metadata) 
                 }
             },
             _ => {
-                let expected = "Transformer, 1_Pooling, Dense and Normalize";
+                let expected = "Transformer, 1_Pooling, Dense, Normalize and 1_LogitScore";
                 return Err(wrong("type", expected, &format!("{kind} in {path:?}")));
             }
         }
@@ -98,6 +104,23 @@ fn pooling(texts: &Texts, spec: &ModelSpec, metadata: &mut Metadata) -> Result<(
             found: format!("{} of them", found.len()),
         }),
     }
+}
+
+/// Writes that a model ranks documents by the logits of two answers.
+fn answers(texts: &Texts, spec: &ModelSpec, metadata: &mut Metadata) -> Result<()> {
+    let config = Object::parse(texts.get(SCORE).ok_or_else(|| missing(SCORE))?, SCORE)?;
+    if spec.ranking != Ranking::YesOrNo {
+        let found = format!("LogitScore in {}", spec.name);
+        return Err(wrong("type", "no classifier in this family", &found));
+    }
+    let id = |key: &str| {
+        let id = config.u32(key)?;
+        id.ok_or_else(|| config.wrong(key, "the id of a token"))
+    };
+    let ids = vec![id("true_token_id")?, id("false_token_id")?];
+    metadata.insert(ANSWERS, Value::Array(Array::U32(ids)));
+    super::config::rank_by_answer(spec, metadata);
+    Ok(())
 }
 
 /// Writes the widths of a projection.

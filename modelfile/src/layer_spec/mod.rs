@@ -1,7 +1,9 @@
 //! Properties of one layer of a model.
 
+mod latent;
 mod mamba;
 
+pub use latent::LatentShape;
 pub use mamba::MambaShape;
 
 /// The shape and kind of one layer. Numbers that a file gives once hold for every layer.
@@ -29,6 +31,8 @@ pub struct LayerSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MixerKind {
     Attention,
+    /// Attention over latent vectors, of which a layer keeps one cache instead of keys and values.
+    Latent(LatentShape),
     /// out_proj(c * conv(b * x)) with b, c and x from in_proj: a depthwise causal convolution over `taps` tokens.
     ShortConv {
         channels: usize,
@@ -46,7 +50,13 @@ pub enum MixerKind {
 impl MixerKind {
     /// Returns whether the mixer attends, alone or beside another.
     pub fn attends(&self) -> bool {
-        matches!(self, MixerKind::Attention | MixerKind::AttentionAndMamba(_))
+        match self {
+            MixerKind::Attention | MixerKind::Latent(_) | MixerKind::AttentionAndMamba(_) => true,
+            MixerKind::ShortConv { .. }
+            | MixerKind::GatedDelta(_)
+            | MixerKind::Mamba(_)
+            | MixerKind::None => false,
+        }
     }
 }
 
@@ -180,7 +190,7 @@ impl LayerSpec {
     /// Returns the f32 values of the state that the layer keeps of a sequence whatever its length.
     pub fn state_values(&self) -> usize {
         match self.mixer {
-            MixerKind::Attention | MixerKind::None => 0,
+            MixerKind::Attention | MixerKind::Latent(_) | MixerKind::None => 0,
             MixerKind::ShortConv { channels, .. } => HISTORY * channels,
             MixerKind::GatedDelta(shape) => shape.offsets().end,
             MixerKind::Mamba(shape) | MixerKind::AttentionAndMamba(shape) => shape.offsets().end,
@@ -194,6 +204,7 @@ impl LayerSpec {
         match self.mixer {
             MixerKind::None => 0,
             MixerKind::Attention => attention,
+            MixerKind::Latent(shape) => shape.width(self.heads),
             MixerKind::Mamba(shape) => mamba(shape),
             MixerKind::AttentionAndMamba(shape) => attention + mamba(shape),
             MixerKind::ShortConv { channels, .. } => 4 * channels,
@@ -210,6 +221,14 @@ impl LayerSpec {
         };
         let rows = std::iter::repeat_n(self.kv_dim(), kv);
         [self.q_dim()].into_iter().chain(rows).collect()
+    }
+
+    /// Returns the caches that the layer's attention has: keys and values, or latents.
+    pub fn caches(&self) -> u64 {
+        match self.mixer {
+            MixerKind::Latent(_) => 1,
+            _ => 2,
+        }
     }
 
     /// Returns the values of all keys of a token; its values are as many.

@@ -1,7 +1,7 @@
 //! The place of pictures in a text: what a placeholder of the chat template becomes, and the ids of the rows.
 //!
 //! Source: transformers' processors: `models/smolvlm/processing_smolvlm.py`, `models/gemma3/processing_gemma3.py`,
-//! `models/pixtral/processing_pixtral.py`.
+//! `models/pixtral/processing_pixtral.py`, `models/gemma4/processing_gemma4.py`.
 
 use super::projector::Projector;
 use super::tower::Vision;
@@ -58,6 +58,7 @@ impl Vision {
             Projector::Gemma3 => "<start_of_image>",
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => "<|image_pad|>",
             Projector::Pixtral => "[IMG]",
+            Projector::Gemma4 => "<|image|>",
             // (no text shows its pictures)
             Projector::Clip | Projector::Siglip => "",
         }
@@ -213,6 +214,7 @@ impl Vision {
             }
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => rows(0),
             Projector::Clip | Projector::Siglip => String::new(),
+            Projector::Gemma4 => format!("<|image>{}<image|>", rows(0)),
             Projector::Pixtral => {
                 let grid = frames.grids.first().copied().unwrap_or_default();
                 let [high, wide] = self.runs(grid);

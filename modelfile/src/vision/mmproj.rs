@@ -11,6 +11,9 @@ use crate::families::siglip::TOWER_NAMES;
 /// Most patches of a picture in towers that see any size: 1024 rows of squares of 2 by 2.
 const MOST_PATCHES: u32 = 4096;
 
+/// Likewise for Gemma 4: 560 rows of squares of 3 by 3, one of the numbers of rows that its models were trained for.
+const MOST_PATCHES_GEMMA4: u32 = 5040;
+
 /// Side of a window in pixels where a file does not say it.
 pub(crate) const WINDOW: u32 = 112;
 
@@ -132,6 +135,7 @@ pub(crate) fn complete(header: &mut ModelHeader, projector: Projector) -> Result
     }
     let rows = match (projector.sees_any_size(), positions) {
         (false, Some(positions)) => u32::try_from(positions.n_rows()).unwrap_or(u32::MAX),
+        _ if projector == Projector::Gemma4 => MOST_PATCHES_GEMMA4,
         _ => MOST_PATCHES,
     };
     (header.metadata).insert("clip.vision.context_length", Value::U32(rows));

@@ -1,5 +1,6 @@
 //! Vision: how pictures are prepared, seen by a tower, and laid out among a text's tokens.
 
+pub mod bounds;
 mod layout;
 pub(crate) mod mmproj;
 pub mod positions;
@@ -8,6 +9,7 @@ mod projector;
 mod rules;
 mod tower;
 
+pub use bounds::Bounds;
 pub use layout::{FIRST_ROW_ID, Frames, Placed, Span};
 pub use processor::{Processor, ProcessorKind};
 pub use projector::{Merge, PatchPositions, Projector};

@@ -1,6 +1,6 @@
 //! Positions of patches and of a picture's rows.
 //!
-//! Source: transformers `models/qwen3_vl/modeling_qwen3_vl.py`, `models/pixtral/modeling_pixtral.py`, `vision_utils.py`; Wang et al. 2024, arXiv:2409.12191 (rotation in three dimensions).
+//! Source: transformers `models/qwen3_vl/modeling_qwen3_vl.py`, `models/pixtral/modeling_pixtral.py`, `models/gemma4/modeling_gemma4.py`, `vision_utils.py`; Wang et al. 2024, arXiv:2409.12191 (rotation in three dimensions).
 
 use super::layout::Span;
 
@@ -119,13 +119,39 @@ pub fn resized(table: &[f32], side: usize, cols: usize, [height, width]: [usize;
 /// Base of the frequencies by which patches turn.
 pub(crate) const THETA: f32 = 10_000.0;
 
+/// Base of the frequencies by which patches of Gemma 4 turn.
+pub(crate) const GEMMA4_THETA: f32 = 100.0;
+
+/// Returns the sum of the learned positions of each patch's column and row, row by row: [patches, cols]. `table`: those of columns, then
+/// those of rows, [2 * side, cols].
+pub fn of_axes(table: &[f32], side: usize, cols: usize, [height, width]: [usize; 2]) -> Vec<f32> {
+    let (columns, rows) = table.split_at(side * cols);
+    let mut all = Vec::with_capacity(height * width * cols);
+    for row in rows.chunks_exact(cols).take(height) {
+        for column in columns.chunks_exact(cols).take(width) {
+            all.extend(column.iter().zip(row).map(|(column, row)| column + row));
+        }
+    }
+    all
+}
+
 /// Returns cos and sin of each pair of a head for patches at `places`, row and column, of which half turn by the row and half by the
 /// column: [patches, head_dim / 2, 2]. `apart`: the frequencies of columns lie between those of rows, otherwise they are the same.
 pub fn patch_rotations(places: &[[usize; 2]], head_dim: usize, apart: bool) -> Vec<f32> {
+    rotations(places, head_dim, apart, THETA)
+}
+
+/// Returns what [`patch_rotations`] returns for Gemma 4, where columns come first.
+pub fn rotations_in_halves(places: &[[usize; 2]], head_dim: usize) -> Vec<f32> {
+    let places: Vec<_> = places.iter().map(|[row, column]| [*column, *row]).collect();
+    rotations(&places, head_dim, false, GEMMA4_THETA)
+}
+
+fn rotations(places: &[[usize; 2]], head_dim: usize, apart: bool, theta: f32) -> Vec<f32> {
     let half = head_dim / 4;
     let frequency = |i: usize, by_column: usize| {
         let i = 2 * i + by_column * usize::from(apart);
-        f64::from(THETA).powf(-(2.0 * i as f64) / head_dim as f64)
+        f64::from(theta).powf(-(2.0 * i as f64) / head_dim as f64)
     };
     let mut all = Vec::with_capacity(places.len() * head_dim);
     for place in places {
@@ -203,6 +229,24 @@ mod tests {
         let (order, ranges) = windows([2, 3], 1, 2);
         assert_eq!(order, [0, 1, 3, 4, 2, 5]);
         assert_eq!(ranges, [[0, 4], [0, 4], [0, 4], [0, 4], [4, 6], [4, 6]]);
+    }
+
+    #[test]
+    fn positions_of_axes_are_added_row_by_row() {
+        let table = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
+        assert_eq!(
+            of_axes(&table, 3, 1, [2, 3]),
+            [11.0, 12.0, 13.0, 21.0, 22.0, 23.0]
+        );
+    }
+
+    #[test]
+    fn halves_turn_by_column_and_then_by_row() {
+        let found = rotations_in_halves(&[[0, 2]], 8);
+        // Two pairs by the column, whose second one is slower by a root of the base, and two that stay.
+        let expected = [2.0_f64, 0.2].map(|angle| [angle.cos() as f32, angle.sin() as f32]);
+        assert_eq!(found[..4], expected.concat());
+        assert_eq!(found[4..], [1.0, 0.0, 1.0, 0.0]);
     }
 
     #[test]

@@ -46,4 +46,6 @@ pub enum ProcessorKind {
     Clip,
     /// SigLIP: stretched to a square of `side`, bicubic.
     Siglip,
+    /// Gemma 4: the largest size of the same shape within `max_pixels`, sides rounded down to multiples of `patch * merge`, bicubic.
+    Gemma4,
 }

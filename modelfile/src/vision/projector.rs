@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::families::ModelSpec;
 use crate::families::clip::CLIP_TOWER;
 use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, SIGLIP2};
-use crate::families::towers::{PIXTRAL, QWEN2VL_TOWER, QWEN25VL_TOWER};
+use crate::families::towers::{GEMMA4_TOWER, PIXTRAL, QWEN2VL_TOWER, QWEN25VL_TOWER};
 
 /// A projector, by llama.cpp's name for it (`clip.projector_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Projector {
     Clip,
     /// SigLIP: what a learned query attends to, and a feed-forward block; an embedding as well.
     Siglip,
+    /// Gemma 4: the mean of a square, in larger models moved and scaled by column, RMSNorm without weights, a projection.
+    Gemma4,
 }
 
 /// Positions of patches.
@@ -44,6 +46,8 @@ pub enum PatchPositions {
     Rotated,
     /// They are rotated by their places, and columns turn by frequencies that lie between those of rows.
     RotatedApart,
+    /// One is learned for each column and one for each row, and half of a head is rotated by each.
+    OfAxes,
 }
 
 /// Ways in which the rows of a square become one.
@@ -61,7 +65,7 @@ pub enum Merge {
 
 impl Projector {
     /// Every projector.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Idefics3,
         Self::Gemma3,
         Self::Qwen3Vl,
@@ -71,6 +75,7 @@ impl Projector {
         Self::Pixtral,
         Self::Clip,
         Self::Siglip,
+        Self::Gemma4,
     ];
 
     /// Returns the name.
@@ -85,6 +90,7 @@ impl Projector {
             Projector::Pixtral => "pixtral",
             Projector::Clip => "clip",
             Projector::Siglip => "siglip",
+            Projector::Gemma4 => "gemma4v",
         }
     }
 
@@ -119,6 +125,7 @@ impl Projector {
             Projector::Qwen25Vl => &QWEN25VL_TOWER,
             Projector::Pixtral => &PIXTRAL,
             Projector::Clip => &CLIP_TOWER,
+            Projector::Gemma4 => &GEMMA4_TOWER,
         }
     }
 
@@ -126,7 +133,7 @@ impl Projector {
     pub const fn weights(self) -> &'static [&'static str] {
         match self {
             Projector::Idefics3 => &["mm.model.fc.weight"],
-            Projector::Gemma3 => &["mm.input_projection.weight"],
+            Projector::Gemma3 | Projector::Gemma4 => &["mm.input_projection.weight"],
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => {
                 &["mm.0.weight", "mm.2.weight"]
             }
@@ -159,7 +166,7 @@ impl Projector {
             Projector::Idefics3 | Projector::Lfm2 | Projector::Clip | Projector::Siglip => {
                 Merge::SideBySide
             }
-            Projector::Gemma3 => Merge::Mean,
+            Projector::Gemma3 | Projector::Gemma4 => Merge::Mean,
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => Merge::InTurn,
             Projector::Pixtral => Merge::ByColumn,
         }
@@ -195,6 +202,7 @@ impl Projector {
             Projector::Lfm2 => PatchPositions::Edges,
             Projector::Qwen2Vl | Projector::Qwen25Vl => PatchPositions::Rotated,
             Projector::Pixtral => PatchPositions::RotatedApart,
+            Projector::Gemma4 => PatchPositions::OfAxes,
         }
     }
 
@@ -207,7 +215,10 @@ impl Projector {
     pub const fn learns_positions(self) -> bool {
         matches!(
             self.positions(),
-            PatchPositions::Learned | PatchPositions::Corners | PatchPositions::Edges
+            PatchPositions::Learned
+                | PatchPositions::Corners
+                | PatchPositions::Edges
+                | PatchPositions::OfAxes
         )
     }
 }

@@ -43,9 +43,10 @@ pub(super) fn processor(
     let defaults = match projector.positions() {
         PatchPositions::Rotated | PatchPositions::RotatedApart => &CLIP,
         _ if projector == Projector::Clip => &CLIP,
+        _ if projector == Projector::Gemma4 => &[[0.0; 3], [1.0; 3]],
         _ => &[[0.5; 3]; 2],
     };
-    let channels = |name: &str| -> Result<[f32; 3]> {
+    let stated = |name: &str| -> Result<[f32; 3]> {
         let key = format!("clip.vision.{name}");
         let default = &defaults[usize::from(name == "image_std")];
         let found = meta.opt_f32s(&key)?.unwrap_or(default);
@@ -55,6 +56,15 @@ pub(super) fn processor(
             .filter(|all| all.iter().all(is_good))
             .ok_or_else(|| wrong(&key, "three numbers", &format!("{found:?}")))
     };
+    let (mean, std) = match projector {
+        // (the tower takes twice what it is given, less 1)
+        Projector::Gemma4 => {
+            let (mean, std) = (stated("image_mean")?, stated("image_std")?);
+            let of = |channel: usize| mean[channel] + 0.5 * std[channel];
+            (std::array::from_fn(of), std.map(|std| 0.5 * std))
+        }
+        _ => (stated("image_mean")?, stated("image_std")?),
+    };
     let bilinear = format!("clip.{BILINEAR}");
     let (kind, merge) = match projector {
         Projector::Idefics3 => (ProcessorKind::Idefics3, 2),
@@ -63,6 +73,7 @@ pub(super) fn processor(
         Projector::Lfm2 => (ProcessorKind::Lfm2, 2),
         Projector::Pixtral => (ProcessorKind::Pixtral, 1),
         Projector::Clip => (ProcessorKind::Clip, 1),
+        Projector::Gemma4 => (ProcessorKind::Gemma4, 3),
         // (the same as Gemma 3's)
         Projector::Siglip if meta.opt_bool(&bilinear)?.unwrap_or(false) => {
             (ProcessorKind::Gemma3, 1)
@@ -71,10 +82,9 @@ pub(super) fn processor(
     };
     let patch = size("patch_size", None)?.max(1);
     if projector.sees_any_size() {
-        let is_lfm = projector == Projector::Lfm2;
-        let merge = match is_lfm {
-            true => size("projector.scale_factor", Some(merge))?,
-            false => size("spatial_merge_size", Some(merge))?,
+        let merge = match projector {
+            Projector::Lfm2 | Projector::Gemma4 => size("projector.scale_factor", Some(merge))?,
+            _ => size("spatial_merge_size", Some(merge))?,
         };
         let merge = merge.max(1);
         let area = |name: &str, default: usize| -> Result<usize> {
@@ -84,9 +94,10 @@ pub(super) fn processor(
         let square = (patch * merge) * (patch * merge);
         let most = layers.n_ctx_train * patch * patch;
         // (LFM2's own: 64 to 256 rows, 2 to 10 tiles of 512)
-        let (least, default, side, tiles) = match is_lfm {
-            true => (64 * square, 256 * square, 512, [2, 10]),
-            false => (4 * square, most, 0, [0, 0]),
+        let (least, default, side, tiles) = match projector {
+            Projector::Lfm2 => (64 * square, 256 * square, 512, [2, 10]),
+            Projector::Gemma4 => (0, 280 * square, 0, [0, 0]),
+            _ => (4 * square, most, 0, [0, 0]),
         };
         let longest_edge = match kind {
             ProcessorKind::Pixtral => {
@@ -109,8 +120,8 @@ pub(super) fn processor(
             max_pixels: area("image_max_pixels", default)?.min(most),
             min_tiles: size("preproc_min_tiles", Some(tiles[0]))?,
             max_tiles: size("preproc_max_tiles", Some(tiles[1]))?,
-            mean: channels("image_mean")?,
-            std: channels("image_std")?,
+            mean,
+            std,
         });
     }
     let side = size("image_size", None)?;
@@ -141,7 +152,7 @@ pub(super) fn processor(
         max_pixels: 0,
         min_tiles: 0,
         max_tiles: 0,
-        mean: channels("image_mean")?,
-        std: channels("image_std")?,
+        mean,
+        std,
     })
 }

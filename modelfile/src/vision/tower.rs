@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::bounds::Bounds;
 use super::processor::Processor;
 use super::projector::{Merge, PatchPositions, Projector};
 use super::rules;
@@ -41,8 +42,12 @@ pub struct Vision {
     pub channels_last: bool,
     /// Layers of the tower whose rows are added behind the first layers of the text model, in turn.
     pub deep: Vec<usize>,
-    /// Side of the grid of learned positions that are interpolated; 0 where they are not.
+    /// Side of the grid of learned positions that are interpolated, or learned positions of an axis; 0 where there are no such.
     pub position_side: usize,
+    /// Names of what moves and scales the columns of merged rows, in towers that have it.
+    pub standard: Option<[&'static str; 2]>,
+    /// Bounds of what projections in layers take and make, by the layer.
+    pub bounds: Vec<Bounds>,
     /// Merged squares of patches in the side of a window, which is all that a patch sees in some layers; 0 where there are no windows.
     pub window: usize,
 }
@@ -61,18 +66,26 @@ impl Vision {
         let name = projector.weights().last().copied().unwrap_or_default();
         let width =
             (tower.tensor(name)).ok_or_else(|| Error::MissingTensor { name: name.into() })?;
+        let is_there = |name: &&str| tower.tensor(name).is_some();
         let vision = Self {
             patch_values: 3 * processor.patch * processor.patch,
             width: usize::try_from(width.n_rows()).unwrap_or(usize::MAX),
             deep: deep_layers(meta, layers.n_layers)?,
             position_side: match projector.positions() {
                 PatchPositions::Corners | PatchPositions::Edges => position_side(tower)?,
+                PatchPositions::OfAxes => places_of_axis(tower)?,
                 _ => 0,
             },
             window: window(&layers, &processor)?,
             norm_eps: meta.opt_f32(NORM_EPS)?.unwrap_or(layers.eps),
             channels_last: meta.opt_bool(CHANNELS_LAST)?.unwrap_or(false),
             norm_offset: meta.opt_f32(NORM_OFFSET)?.unwrap_or(0.0),
+            standard: (projector == Projector::Gemma4 && STANDARD.iter().any(is_there))
+                .then_some(STANDARD),
+            bounds: match projector {
+                Projector::Gemma4 => (0..layers.n_layers).map(|i| Bounds::of(tower, i)).collect(),
+                _ => Vec::new(),
+            },
             projector,
             layers,
             processor,
@@ -106,7 +119,9 @@ impl Vision {
         if self.projector.sees_any_size() {
             let fits = |side: usize| side > 0 && side.is_multiple_of(self.processor.merge);
             let patches = grid[0].saturating_mul(grid[1]);
-            return grid.into_iter().all(fits) && patches <= self.most_patches();
+            let is_axis = self.projector.positions() == PatchPositions::OfAxes;
+            let has_places = !is_axis || grid.iter().all(|side| *side <= self.position_side);
+            return grid.into_iter().all(fits) && patches <= self.most_patches() && has_places;
         }
         let side = self.processor.side / self.processor.patch;
         grid == [side, side]
@@ -115,6 +130,22 @@ impl Vision {
     /// Returns the most patches that the tower takes at once, and the rows before them.
     pub fn most_patches(&self) -> usize {
         self.layers.n_ctx_train
+    }
+
+    /// Refuses a text model that would take the rows otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] for a Gemma 4 without embeddings by layer: in those (26B, 31B) rows of a picture see each other both ways in
+    /// layers that slide. Only a folder says so by itself; of GGUF's it was inferred.
+    pub fn check_text(&self, text: &ModelConfig) -> Result<()> {
+        match self.projector == Projector::Gemma4 && text.per_layer_dim == 0 {
+            false => Ok(()),
+            true => Err(wrong(
+                "gemma4.embedding_length_per_layer_input",
+                "embeddings by layer (E2B, E4B) in a Gemma 4 that sees: pictures of larger ones are not implemented",
+                "none",
+            )),
+        }
     }
 
     /// Returns the tensors to read: matrices for the device, and small vectors.
@@ -139,6 +170,7 @@ impl Vision {
                     parts: vec![(name, rows)],
                     cols,
                     experts: 1,
+                    by_head: false,
                     exact: false,
                 });
                 vectors.extend(tower.tensor(&bias).map(|_| bias));
@@ -157,12 +189,22 @@ impl Vision {
         }
         match self.projector {
             Projector::Clip => vectors.push(CLASS.to_owned()),
+            Projector::Gemma4 => {
+                vectors.extend(
+                    self.standard
+                        .iter()
+                        .flatten()
+                        .map(|name| (*name).to_owned()),
+                );
+                vectors.extend(self.bounds.iter().flat_map(|bounds| bounds.names.clone()));
+            }
             Projector::Siglip => {
                 for (name, rows) in [(HEAD_QKV, 3), (HEAD_OUT, 1)] {
                     matrices.push(WeightRequest {
                         parts: vec![(name.to_owned(), rows * self.layers.d_model)],
                         cols: self.layers.d_model,
                         experts: 1,
+                        by_head: false,
                         exact: false,
                     });
                     vectors.push(bias_of(name));
@@ -198,6 +240,9 @@ impl Vision {
         }
     }
 }
+
+/// Vectors of Gemma 4's tower: merged rows, times the square root of their width, less the first, times the second.
+const STANDARD: [&str; 2] = ["v.std_bias", "v.std_scale"];
 
 /// The class token of CLIP's tower.
 pub const CLASS: &str = "v.class_embd";
@@ -268,6 +313,20 @@ fn deep_layers(meta: &Metadata, n_layers: usize) -> Result<Vec<usize>> {
             Ok(layers.filter(|(_, is)| **is).map(|(i, _)| i).collect())
         }
         _ => Err(wrong(KEY, "a flag for each layer", &value.describe())),
+    }
+}
+
+/// Returns the learned positions of each of the two axes.
+fn places_of_axis(tower: &ModelHeader) -> Result<usize> {
+    let name = TOWER_NAMES.position_embd;
+    let rows = tower.tensor(name).map_or(0, |tensor| tensor.n_rows());
+    match rows.is_multiple_of(2) && (2..=1 << 16).contains(&rows) {
+        true => Ok(rows as usize / 2),
+        false => Err(wrong(
+            name,
+            "as many positions of columns as of rows",
+            &rows.to_string(),
+        )),
     }
 }
 

@@ -44,8 +44,21 @@ export interface ChatCompletionContentPartImage {
   image_url: { url: PictureInput; detail?: PictureDetail | null };
 }
 
+/** Sound in a message of the user, for models of servers that hear. Models on this device do not, and refuse it. */
+export interface ChatCompletionContentPartInputAudio {
+  type: "input_audio";
+  input_audio: {
+    /** The file's bytes in base64. */
+    data: string;
+    format: "wav" | "mp3";
+  };
+}
+
 export type ChatCompletionContentPart =
-  ChatCompletionContentPartText | ChatCompletionContentPartRefusal | ChatCompletionContentPartImage;
+  | ChatCompletionContentPartText
+  | ChatCompletionContentPartRefusal
+  | ChatCompletionContentPartImage
+  | ChatCompletionContentPartInputAudio;
 
 export interface ChatCompletionMessageParam {
   /** `developer` is OpenAI's newer name for `system` and is treated as such. */
@@ -212,6 +225,11 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
    */
   continue_final_message?: boolean | null;
   /**
+   * Begins the answer with these tokens, the `token_ids` of one that was interrupted: they come again at once, and then what
+   * would have followed, if the request and its `seed` are the same. Not beside `logprobs`, and for one answer only.
+   */
+  resume_ids?: number[] | null;
+  /**
    * Whether the model thinks before it answers. Refused for a model whose template has no switch for it. Default: the
    * template's.
    */
@@ -235,6 +253,7 @@ export interface CompletionCreateParamsBase extends Omit<
   | "chat_template_kwargs"
   | "reasoning_format"
   | "continue_final_message"
+  | "resume_ids"
   | "logprobs"
   | "top_logprobs"
 > {

@@ -62,6 +62,8 @@ export interface LocalEngine {
   readonly model: ModelInfo;
   /** Version of the core. */
   readonly version: string;
+  /** Address, repository or file that the model was loaded from: files of safetensors often lack the model's name. */
+  readonly source?: string | undefined;
   tokenize(text: string): Promise<Uint32Array>;
   detokenize(ids: Uint32Array | number[]): Promise<string>;
   stats(): Promise<EngineStats>;

@@ -40,18 +40,20 @@ export class LocalBackend implements Backend, LocalEngine {
   readonly device: DeviceInfo;
   readonly model: ModelInfo;
   readonly version: string;
+  readonly source: string | undefined;
   readonly capabilities: Capabilities;
   readonly local: LocalEngine = this;
   readonly closed: Promise<HearthError>;
   readonly #worker: ModelCalls;
   readonly #queue: RequestQueue;
 
-  constructor(worker: ModelCalls, { device, model, version }: LoadResult) {
+  constructor(worker: ModelCalls, { device, model, version }: LoadResult, source?: string) {
     this.#worker = worker;
     this.closed = worker.closed;
     this.device = device;
     this.model = model;
     this.version = version;
+    this.source = source;
     this.capabilities = capabilitiesOf(model);
     this.#queue = new RequestQueue(async (request, { signal, onDelta }) => {
       const answer = new ResumableAnswer(request, onDelta);

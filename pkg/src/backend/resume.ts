@@ -19,8 +19,11 @@ export class ResumableAnswer {
 
   /** Returns the request for the rest of the answer, which may itself be the rest of an answer begun elsewhere. */
   request(): AnswerRequest {
-    const { resume_ids = [] } = this.#request;
-    return this.#ids.length === 0 ? this.#request : { ...this.#request, resume_ids: [...resume_ids, ...this.#ids] };
+    if (this.#ids.length === 0) return this.#request;
+    const { resume_ids = [], repeat_resumed = false, ...others } = this.#request;
+    // What was to be repeated has come with the first tokens.
+    const before = repeat_resumed ? [] : resume_ids;
+    return { ...others, resume_ids: [...before, ...this.#ids] };
   }
 
   take(delta: TokenDelta): void {

@@ -1,7 +1,7 @@
 /** The models kept on this device, by address, and what engines keep of conversations. */
 import { HearthError } from "../core/errors.js";
 import { storage } from "../core/platform.js";
-import { hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
+import { completeFile, hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
 import { bytesIn } from "./log.js";
 
 export { clearContexts, contextBytes, deleteContext } from "./contexts.js";
@@ -29,6 +29,21 @@ export async function list(): Promise<CachedFile[]> {
     files.push({ url, total, complete, bytes: bytesIn(spans), time: time === undefined ? null : new Date(time) });
   }
   return files;
+}
+
+/**
+ * Returns the file of an address without asking its server; undefined if it is not kept, or only in part. Given as
+ * `model`, alone or with the others of its folder, it is loaded without any request.
+ */
+export async function file(url: string | URL): Promise<File | undefined> {
+  if (!hasFileSystem()) return undefined;
+  try {
+    const kept = await completeFile(await (await root()).getDirectoryHandle(await keyOf(String(url))));
+    return kept === undefined || kept.state.absent ? undefined : kept.data;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "NotFoundError") return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -150,6 +150,8 @@ export type DeviceTuning = {
   shared_tile: boolean;
   /** Multiply-adds a millisecond in prefill. */
   macs_per_ms: number;
+  /** Choices by class of shape. Without them, all shapes are treated alike. */
+  shapes?: ShapeTuning;
 };
 
 /** Whether a device can run a model, and how fast. */
@@ -248,6 +250,11 @@ export type GenerateRequest = {
    * here, with the random numbers that come next.
    */
   resume_ids?: number[];
+  /**
+   * Whether `resume_ids` and their text come again, with the answer's first step: for whoever has kept the tokens
+   * alone. Not beside `logprobs`.
+   */
+  repeat_resumed?: boolean;
   /** Tools for the chat template to describe: OpenAI's list. */
   tools?: unknown[];
   /** Whether the model thinks before it answers, where its template lets one choose. Default: the template's. */
@@ -330,6 +337,8 @@ export type LoaderOptions = {
   quantize?: Quantize;
   /** Whether the model's bytes are summed on their way, so that conversations can be saved. */
   fingerprint?: boolean;
+  /** Most conversations whose caches stay in memory at once. Default 1. */
+  conversations?: number;
   /** Values that take the place of what the model's files say. */
   overrides?: Overrides;
 };
@@ -544,7 +553,7 @@ export type PredictedSpeed = {
 };
 
 /** Families of rules. */
-export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral" | "clip" | "siglip";
+export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral" | "clip" | "siglip" | "gemma4";
 
 /** The share of the prompt that was already in the KV cache. */
 export type PromptTokensDetails = {
@@ -587,6 +596,22 @@ export type RopeScaling = {
   originalContext?: number;
 };
 
+/** Choices by class of shape. */
+export type ShapeTuning = {
+  /** Threads that share four rows in decode of a matrix of at most 4096 rows. */
+  few_rows: number;
+  /** The same, where each workgroup norms the input: with more rows, and with as many. */
+  normed: number;
+  few_rows_normed: number;
+  /** Prefill's tile through workgroup memory, for matrices of more than 4096 rows and for others. */
+  tile: TileShape;
+  few_rows_tile: TileShape;
+  /** Whether a workgroup of a long prompt's attention takes up to 32 queries instead of 8. */
+  many_queries: boolean;
+  /** Whether neighbours read a key together in a step's attention, where there are subgroups. */
+  shared_keys: boolean;
+};
+
 /** Terms of the probability that a picture's embedding and a text's belong together: `scale * cosine + bias` is the logit. */
 export type Similarity = {
   scale: number;
@@ -617,6 +642,9 @@ export type ThoughtMarks = {
   /** E.g. `</think>`. */
   close: string;
 };
+
+/** Shape of a prefill tile in workgroup memory, as rows of the weight by tokens. */
+export type TileShape = "square" | "narrow" | "low" | "tall";
 
 /** The result of one bounded piece of work. */
 export type TokenDelta = {

@@ -80,6 +80,7 @@ export interface LoadRequest {
   overrides?: Overrides;
   threads?: number;
   contextStore?: ContextStoreOptions;
+  conversations?: number;
   wasmUrl?: string;
   grammarUrl?: string;
   picturesUrl?: string;

@@ -2,37 +2,7 @@
 import { Embeddings } from "../api/embeddings.js";
 import type { Backend } from "../backend/backend.js";
 import { HearthError, invalid } from "../core/errors.js";
-
-/** Texts put before a query and before a passage. */
-export interface Prefixes {
-  query: string;
-  passage: string;
-}
-
-/** Prefixes from the models' cards, by their names: no field of a file tells them. */
-const KNOWN: [name: RegExp, prefixes: Prefixes][] = [
-  [/nomic-embed-code/i, { query: "Represent this query for searching relevant code: ", passage: "" }],
-  [/nomic-embed/i, { query: "search_query: ", passage: "search_document: " }],
-  [
-    /(?:^|[/_-])e5-.*instruct/i,
-    { query: "Instruct: Given a question, retrieve passages that answer it\nQuery: ", passage: "" },
-  ],
-  [/(?:^|[/_-])e5-/i, { query: "query: ", passage: "passage: " }],
-  [/arctic-embed.*v2/i, { query: "query: ", passage: "" }],
-  [
-    /bge-(?:small|base|large)-en|arctic-embed|mxbai-embed-(?:large|xsmall)/i,
-    { query: "Represent this sentence for searching relevant passages: ", passage: "" },
-  ],
-  [/bge-(?:small|base|large)-zh/i, { query: "为这个句子生成表示以用于检索相关文章：", passage: "" }],
-  [/embedding-?gemma/i, { query: "task: search result | query: ", passage: "title: none | text: " }],
-  [/qwen3-?embedding/i, { query: "Instruct: Given a question, retrieve passages that answer it\nQuery:", passage: "" }],
-];
-
-export function prefixesOf(name: string): Prefixes {
-  // Names in files have spaces where those of repositories have hyphens.
-  const spelled = name.replace(/[\s_]+/g, "-");
-  return KNOWN.find(([pattern]) => pattern.test(spelled))?.[1] ?? { query: "", passage: "" };
-}
+import { prefixesOf, type Prefixes } from "./prefixes.js";
 
 const SHORTEST = 32;
 
@@ -47,8 +17,11 @@ export class Embedder {
     if (!backend.capabilities.embeddings)
       throw invalid("embedder", "a model that makes embeddings", backend.model.name);
     this.backend = backend;
-    this.prefixes = prefixes ?? prefixesOf(backend.model.name);
-    this.key = JSON.stringify([backend.model.name, this.prefixes.query, this.prefixes.passage]);
+    const { model, local } = backend;
+    // Files of safetensors often lack the model's name, or have that of the model that it was made from.
+    const names = [model.name, ...(local?.source === undefined ? [] : [local.source])];
+    this.prefixes = prefixes ?? prefixesOf(names);
+    this.key = JSON.stringify([...names, this.prefixes.query, this.prefixes.passage]);
     this.#embeddings = new Embeddings(backend);
   }
 

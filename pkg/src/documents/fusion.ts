@@ -16,9 +16,12 @@ export interface Fused {
 
 const IDENTIFIER = /["“”„«»「」`]|[\p{L}\p{N}_](?:::|->|[._/])[\p{L}_]|\p{Ll}\p{Lu}|\p{L}\(\)|(?:^|\s)--?\p{L}/u;
 
-/** Returns the weight of meaning for a query: less where it names something or quotes. */
+/** Words up to which a query that names something asks for the name rather than with it. */
+const SHORT = 5;
+
+/** Returns the weight of meaning for a query: less where it asks for something by its name, or quotes. */
 export function meaningWeight(query: string): number {
-  return IDENTIFIER.test(query) ? 0.5 : 0.6;
+  return IDENTIFIER.test(query) && query.trim().split(/\s+/).length <= SHORT ? 0.5 : 0.7;
 }
 
 /**

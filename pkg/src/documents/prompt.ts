@@ -21,6 +21,8 @@ const INSTRUCTIONS =
 const NOTHING =
   "No passage of the user's documents matches the question below. Say that the documents do not answer it.";
 const QUESTION = "\n\nQuestion: ";
+/** Parts that go along with a question: what cannot be served is refused by the model's end. */
+const OTHERS = new Set(["image_url", "input_audio"]);
 
 export function render(question: string, sources: readonly Source[]): string {
   if (sources.length === 0) return NOTHING + QUESTION + question;
@@ -51,15 +53,15 @@ export function textOf({ content }: ChatCompletionMessageParam): string {
   if (content === null || content === undefined) return "";
   if (typeof content === "string") return content;
   const texts = content.flatMap((part) => {
-    if (part.type === "image_url") return [];
-    return [part.type === "text" ? part.text : part.refusal];
+    if (part.type === "text") return [part.text];
+    return part.type === "refusal" ? [part.refusal] : [];
   });
   return texts.join("\n");
 }
 
-/** Returns a message with another text, and with the pictures that it has. */
+/** Returns a message with another text, and with the pictures and the sound that it has. */
 export function withText(message: ChatCompletionMessageParam, text: string): ChatCompletionMessageParam {
   const { content } = message;
-  const pictures = Array.isArray(content) ? content.filter(({ type }) => type === "image_url") : [];
-  return { ...message, content: pictures.length === 0 ? text : [{ type: "text", text }, ...pictures] };
+  const others = Array.isArray(content) ? content.filter(({ type }) => OTHERS.has(type)) : [];
+  return { ...message, content: others.length === 0 ? text : [{ type: "text", text }, ...others] };
 }

@@ -23,6 +23,11 @@ export interface FitOptions extends InspectOptions {
    * Default true.
    */
   probe?: boolean;
+  /**
+   * Bytes of the adapters (LoRA) that will be added, as `engine.adapters.list()` tells them: four a value. Files have two or
+   * four. Default 0.
+   */
+  adapterBytes?: number;
 }
 
 /** Basis of a verdict. */
@@ -62,6 +67,8 @@ export interface Fit {
     state: number;
     scratch: number;
     vision: number;
+    /** Adapters on the device. */
+    adapters: number;
     total: number;
     download: number;
   };
@@ -91,7 +98,7 @@ const FLOAT_BITS: Record<string, number> = { F32: 32, F16: 16, BF16: 16 };
 
 /** Reads the header, examines the device, and returns whether the model fits or with what changes it would. */
 export async function canRun(options: FitOptions): Promise<Fit> {
-  const { memory, probe = true, ...inspect } = options;
+  const { memory, probe = true, adapterBytes = 0, ...inspect } = options;
   const told = inspect.bandwidth !== undefined;
   const found = told || !probe ? undefined : await measureSpeed();
   const { bandwidth, launchGap = inspect.launchGap } = found ?? {};
@@ -104,7 +111,7 @@ export async function canRun(options: FitOptions): Promise<Fit> {
     largestBinding(),
     estimateStorage(),
   ]);
-  const room = await roomFor(report.budget?.memory.total ?? 0, memory, probe);
+  const room = await roomFor((report.budget?.memory.total ?? 0) + adapterBytes, memory, probe);
   const fit = judge(
     report,
     {
@@ -113,6 +120,7 @@ export async function canRun(options: FitOptions): Promise<Fit> {
       storage: storage === undefined ? null : storage.quota - storage.usage,
     },
     room,
+    adapterBytes,
   );
   const speed = report.budget?.device?.speed;
   return speed == null ? fit : { ...fit, speed: { ...speed, evidence: told ? "told" : "measured" } };
@@ -130,8 +138,9 @@ async function roomFor(bytes: number, told: number | undefined, probe: boolean):
 }
 
 /** Returns the verdict on a report. */
-export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(has)): Fit {
+export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(has), adapters = 0): Fit {
   const { budget, unsupported } = report;
+  const total = (budget?.memory.total ?? 0) + adapters;
   const fit: Fit = {
     verdict: "fits",
     evidence: room.by,
@@ -141,6 +150,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
       ...{ weights: 0, kv: 0, state: 0, scratch: 0, vision: 0, total: 0 },
       download: report.tensor_bytes,
       ...budget?.memory,
+      ...{ adapters, total },
     },
     has,
     uncached: has.storage !== null && report.tensor_bytes > has.storage,
@@ -157,12 +167,12 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     fit.reasons.push(`the KV cache of a layer takes ${mib(memory.kv_binding)} and the GPU binds ${mib(has.binding)}`);
   }
   const isBound = fit.reasons.length > 0;
-  const isFull = room.most !== null && memory.total > room.most;
-  if (isFull) fit.reasons.push(`it takes ${mib(memory.total)} and there are about ${mib(room.most ?? 0)}`);
+  const isFull = room.most !== null && total > room.most;
+  if (isFull) fit.reasons.push(`it takes ${mib(total)} and there are about ${mib(room.most ?? 0)}`);
   if (!isBound && !isFull) {
-    if (memory.total <= room.least) return fit;
+    if (total <= room.least) return fit;
     const least = room.least > 0 ? ` beyond ${mib(room.least)}` : "";
-    fit.reasons.push(`it takes ${mib(memory.total)}, and nothing here tells how much memory there is${least}`);
+    fit.reasons.push(`it takes ${mib(total)}, and nothing here tells how much memory there is${least}`);
     return { ...fit, verdict: "unknown", evidence: null };
   }
   if (!isFull) fit.evidence = "measured";
@@ -173,7 +183,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     if (quantize !== undefined && weights >= memory.weights) continue;
     const positions = Math.min(
       n_ctx,
-      Math.floor((limit - weights - memory.state - memory.scratch - memory.vision) / perPosition),
+      Math.floor((limit - weights - memory.state - memory.scratch - memory.vision - adapters) / perPosition),
       has.binding === null ? n_ctx : Math.floor((has.binding * n_ctx) / memory.kv_binding),
     );
     if (positions < Math.min(SMALLEST_CONTEXT, n_ctx)) continue;

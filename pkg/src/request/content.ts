@@ -1,6 +1,6 @@
 /** Contents of messages: texts, and the user's pictures among them. */
 import type { PictureDetail, PictureInput } from "../api/openai.js";
-import { invalid } from "../core/errors.js";
+import { HearthError, invalid } from "../core/errors.js";
 import type { AskedContent, AskedPart, PicturePart, TextLanguages } from "../core/protocol.js";
 
 export type Content = AskedContent<PictureInput>;
@@ -44,10 +44,19 @@ function toPart(field: string, part: unknown, role: string): Part {
     if (role !== "user") throw invalid(field, "text, as pictures are the user's only", type);
     return toPicture(`${field}.image_url`, image_url);
   }
+  if (type === "input_audio") throw deaf(field);
   const found = type === "refusal" ? refusal : type === "text" ? text : undefined;
   const expected = role === "user" ? "text and image_url parts only" : "text parts only";
   if (typeof found !== "string") throw invalid(field, expected, type);
   return { type: "text", text: found, ...toLanguages(field, others, role) };
+}
+
+/** Returns the error of sound in a message: no model that runs here hears. */
+export function deaf(field: string): HearthError {
+  const message = `invalid request: ${field} is sound (input_audio), and no model on this device hears in a chat`;
+  const hint =
+    "Have it transcribed first, by transcriber.audio.transcriptions.create of hearth-llm/audio or at /v1/audio/transcriptions, and send the text.";
+  return new HearthError("invalid_request", message, { hint });
 }
 
 /** Reads the languages of a text to translate, which are for the template. */

@@ -14,7 +14,7 @@ const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt 
 const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens context_shift n_keep logit_bias stop n`;
 const ANSWERS = "adapters return_token_ids response_format structured_outputs logprobs stream stream_options";
 const CHAT =
-  "messages max_completion_tokens reasoning_format return_progress tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking thinking_token_budget chat_template_kwargs";
+  "messages max_completion_tokens reasoning_format return_progress tools tool_choice parallel_tool_calls top_logprobs continue_final_message resume_ids enable_thinking thinking_token_budget chat_template_kwargs";
 
 const FIELDS = {
   chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],

@@ -66,7 +66,22 @@ export function toChatRequests(
   if (chat_template_kwargs !== undefined && chat_template_kwargs !== null) {
     request.chat_template_kwargs = toObject("chat_template_kwargs", chat_template_kwargs);
   }
+  const resumed = toIds(params);
+  if (resumed.length > 0) {
+    request.resume_ids = resumed;
+    request.repeat_resumed = true;
+  }
   return { requests: copies(params, request), plan };
+}
+
+/** Checks the tokens that an answer begins with. Their range is left to the core, which knows the vocabulary. */
+function toIds({ resume_ids: ids, n, logprobs }: ChatCompletionCreateParams): number[] {
+  if (ids === undefined || ids === null) return [];
+  const isId = (id: unknown): boolean => typeof id === "number" && Number.isInteger(id) && id >= 0 && id < 2 ** 32;
+  if (!Array.isArray(ids) || !ids.every(isId)) throw invalid("resume_ids", "a list of token ids", ids);
+  if (ids.length > 0 && (n ?? 1) !== 1) throw invalid("resume_ids", "absent where there are several answers", n);
+  if (ids.length > 0 && logprobs === true) throw invalid("resume_ids", "absent beside logprobs", ids);
+  return ids;
 }
 
 const isPositive = (n: number): boolean => Number.isInteger(n) && n >= 1;

@@ -138,12 +138,15 @@ function text(field: string, value: unknown): string {
     .join("");
 }
 
-/** Returns the content of the user's message: a text, or parts if it has pictures. */
+/** Returns the content of the user's message: a text, or parts if it has pictures or sound. */
 function userContent(field: string, value: unknown): string | ChatCompletionContentPart[] {
   const isPicture = (part: unknown): boolean => (part as Fields | null)?.type === "input_image";
-  if (!Array.isArray(value) || !value.some(isPicture)) return text(field, value);
+  const isSound = (part: unknown): boolean => (part as Fields | null)?.type === "input_audio";
+  if (!Array.isArray(value) || !value.some((part) => isPicture(part) || isSound(part))) return text(field, value);
   return list(field, value).map((part, index): ChatCompletionContentPart => {
     const at = `${field}[${String(index)}]`;
+    // Both APIs have it in the same shape; a server may take it.
+    if (isSound(part)) return part as ChatCompletionContentPart;
     if (!isPicture(part)) return { type: "text", text: text(at, [part]) };
     const { image_url, detail } = object(at, part, ["type", "image_url", "detail"]);
     if (typeof image_url !== "string") throw invalid(`${at}.image_url`, "an address of a picture", image_url);

@@ -3,6 +3,7 @@ import { LocalBackend } from "../backend/local.js";
 import { throwIfAborted } from "../core/errors.js";
 import type { Notice } from "../core/protocol.js";
 import { LocalEngine } from "../local-engine.js";
+import { sourceName } from "../source/given.js";
 import { nameOf } from "./key.js";
 import { here, type Place } from "./place.js";
 import { SharedModel, type Role, type SharedOptions } from "./tab.js";
@@ -34,15 +35,16 @@ export class SharedEngine extends LocalEngine {
   static async createAt(place: Place, options: SharedOptions): Promise<SharedEngine> {
     throwIfAborted(options.signal);
     const name = await nameOf(options);
+    const source = sourceName(options.model);
     throwIfAborted(options.signal);
     if (name === undefined || place.locks === undefined) {
       const { worker, loaded } = await place.open(options);
       options.onRole?.("leader");
-      return new SharedEngine(new LocalBackend(worker, loaded), loaded.notices, () => "leader");
+      return new SharedEngine(new LocalBackend(worker, loaded, source), loaded.notices, () => "leader");
     }
     const shared = new SharedModel(place, place.locks, name, options);
     const loaded = await shared.open();
-    return new SharedEngine(new LocalBackend(shared, loaded), loaded.notices, () => shared.role);
+    return new SharedEngine(new LocalBackend(shared, loaded, source), loaded.notices, () => shared.role);
   }
 
   /** Whether the model runs in this tab or in another one; see `onRole`. */

@@ -21,7 +21,7 @@ export async function nameOf(options: EngineOptions): Promise<string | undefined
     model,
     ...(projector === undefined ? {} : { mmproj: projector }),
     device: options.device ?? "webgpu",
-    ...given(options, "deviceOptions", "contextSize", "kvType", "drafts", "quantize", "overrides", "threads", "contextStore"),
+    ...given(options, "deviceOptions", "contextSize", "kvType", "drafts", "quantize", "overrides", "threads", "contextStore", "conversations"),
     download: { sha256, cacheKey, hub },
   };
   const text = JSON.stringify([VERSION, wanted], sorted);

@@ -2,6 +2,7 @@
 import { HearthError, invalid } from "../core/errors.js";
 import { platform } from "../core/platform.js";
 import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
+import { shown } from "./address.js";
 import { isSum } from "./listing.js";
 import { parseHubId } from "./paste.js";
 import { servePort } from "./port.js";
@@ -30,6 +31,16 @@ export function absolute(url: string | URL): string {
 }
 
 export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
+
+/** Returns the address or name of a model's source, without secrets; undefined for what has none. */
+export function sourceName(model: ModelSource): string | undefined {
+  if (typeof model === "string" || model instanceof URL) return shown(String(model));
+  if (!Array.isArray(model)) return "name" in model ? String((model as { name: unknown }).name) : undefined;
+  const [file] = model;
+  // Files of one model are in its folder.
+  if (model.length > 1) return /^[^/]+(?=\/)/.exec(file?.webkitRelativePath ?? "")?.[0];
+  return file?.name;
+}
 
 /** Model as a caller gives it. */
 export interface GivenModel {

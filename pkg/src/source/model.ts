@@ -208,8 +208,8 @@ async function ofFiles(files: File[], signal: AbortSignal, folder: FolderFiles):
   const texts = new Map<string, string>();
   const binaries = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const file of byName) {
-    if ([...folder.texts, ...PICTURE_TEXTS].includes(file.name))
-      texts.set(file.name, await readText(blobSource(file, signal)));
+    const path = pathOf(file);
+    if ([...folder.texts, ...PICTURE_TEXTS].includes(path)) texts.set(path, await readText(blobSource(file, signal)));
     if (folder.binaries.includes(file.name)) binaries.set(file.name, await readBytes(blobSource(file, signal)));
   }
   return {
@@ -219,6 +219,14 @@ async function ofFiles(files: File[], signal: AbortSignal, folder: FolderFiles):
     weights: weights.map((file) => () => blobSource(file, signal)),
     ...beside,
   };
+}
+
+/** Returns a file's path in its folder: those of pooling and model have the same name. */
+function pathOf({ name, webkitRelativePath }: Partial<File> & { name: string }): string {
+  const path =
+    webkitRelativePath === undefined || webkitRelativePath === "" ? name : webkitRelativePath.replace(/^[^/]+\//, "");
+  // Some browsers put a colon in the place of a slash.
+  return path.replace(":", "/");
 }
 
 /** Fails unless the GGUF files are all parts of one model. */
@@ -292,22 +300,25 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl, folder: FolderFi
     }
   }
   const names = await shards(pathname, read);
-  for (const folder of projections(texts.get("modules.json"))) {
+  for (const folder of modules(texts.get("modules.json"))) {
     const name = `${folder}/config.json`;
     texts.set(name, (await read(name, false)) ?? "");
-    names.push(`${folder}/model.safetensors`);
+    if (folder !== LOGIT_SCORE) names.push(`${folder}/model.safetensors`);
   }
   return { kind: "several", texts, files, weights: names.map((name) => () => open(beside(name))) };
 }
 
+/** Folder of the module that makes a score of two tokens' logits, which has no weights. */
+const LOGIT_SCORE = "1_LogitScore";
+
 /**
- * Returns the folders of the projections that follow the pooling of an embedding model, in order; sentence-transformers
- * lists them in modules.json. The core refuses those with other names.
+ * Returns the folders of the projections that follow the pooling of an embedding model, in order, or of what makes a score of logits;
+ * sentence-transformers lists them in modules.json. The core refuses those with other names.
  */
-function projections(modules: string | undefined): string[] {
-  const folders = ["2_Dense", "3_Dense"];
+function modules(text: string | undefined): string[] {
+  const folders = [LOGIT_SCORE, "2_Dense", "3_Dense"];
   try {
-    const listed = JSON.parse(modules ?? "[]") as { path?: unknown }[];
+    const listed = JSON.parse(text ?? "[]") as { path?: unknown }[];
     const paths = listed.map(({ path }) => path);
     return folders.filter((folder) => paths.includes(folder));
   } catch {

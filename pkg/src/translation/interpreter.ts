@@ -44,12 +44,17 @@ export class ModuleInterpreter implements Interpreter {
     return { source: this.#source(source), target: this.#target(target) };
   }
 
-  async translate(text: string, pair: Pair, { maxTokens, signal, onText }: PieceOptions): Promise<TranslatedPiece> {
+  async translate(
+    text: string,
+    pair: Pair,
+    { maxTokens, beams, signal, onText }: PieceOptions,
+  ): Promise<TranslatedPiece> {
     const { source, target } = pair;
     const request: TranslateRequest = { text };
     if (source !== undefined) request.source = source;
     if (target !== undefined) request.target = target;
     if (maxTokens !== undefined) request.maxTokens = maxTokens;
+    if (beams !== undefined) request.beams = beams;
     let piece: TranslatedPiece = { text: "", end: "length", usage: { prompt_tokens: 0, completion_tokens: 0 } };
     await this.#link.translate(request, signal, (event) => {
       if (event.type === "token" && event.text !== "") onText(event.text);

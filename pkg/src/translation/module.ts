@@ -25,6 +25,8 @@ export interface ModuleFacts {
   /** Most tokens of a text; null if only its quality sets a limit. */
   maxInputTokens: number | null;
   maxOutputTokens: number;
+  /** Number of beams that the files advise; 1 if they do not. */
+  beams: number;
 }
 
 /** Facts of a loaded model, as the module tells them. */
@@ -48,7 +50,7 @@ export interface ModuleLanguages {
 /** News of a run, returned as JSON. */
 export type TranslationEvent =
   | { type: "encoding"; layer: number; layers: number }
-  /** A token, and the characters that it completes, often none. */
+  /** A token, and the characters that it completes, often none; of several beams those that all have. */
   | { type: "token"; text: string; tokens: number }
   /** The end, with the whole answer, which is what counts. */
   | { type: "done"; text: string; inputTokens: number; tokens: number; finish: "stop" | "length" | "repetition" };
@@ -67,7 +69,7 @@ export interface WasmTranslator {
   /** Returns the number of tokens that a text takes as input. */
   countTokens(text: string, source?: string, target?: string): number;
   /** Begins to translate a piece of text. */
-  begin(text: string, source?: string, target?: string, maxTokens?: number): WasmTranslationRun;
+  begin(text: string, source?: string, target?: string, maxTokens?: number, beams?: number): WasmTranslationRun;
   free(): void;
 }
 

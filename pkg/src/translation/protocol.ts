@@ -22,6 +22,7 @@ export interface TranslateRequest {
   source?: string;
   target?: string;
   maxTokens?: number;
+  beams?: number;
 }
 
 /** Calls of the page, each with its parameters and result. */

@@ -43,7 +43,8 @@ export class ChatInterpreter implements Interpreter {
     return { sources: languages, targets: languages, needsSource, needsTarget: true };
   }
 
-  check(pair: Pair): Pair {
+  check(pair: Pair, _sampling: Sampling, beams?: number): Pair {
+    if (beams !== undefined) throw invalid("beams", "1, as chat models have no beams", beams);
     if (pair.target === undefined) throw invalid("target", "the code of a language to translate into", pair.target);
     requireName("source", pair.source);
     requireName("target", pair.target);

@@ -10,6 +10,8 @@ export interface Pair {
 
 export interface PieceOptions {
   maxTokens?: number | undefined;
+  /** Answers that are written side by side; one, unless this says more. */
+  beams?: number | undefined;
   sampling: Sampling;
   signal: AbortSignal;
   /** Called with characters that do not change any more. */
@@ -36,8 +38,8 @@ export interface Interpreter {
   readonly name: string;
   readonly portion: Portion;
   readonly languages: TranslationLanguages;
-  /** Refuses languages that the model lacks, and sampling that it cannot do, before anything is translated. */
-  check(pair: Pair, sampling: Sampling): Pair;
+  /** Refuses languages that the model lacks, and sampling or beams that it cannot do, before anything is translated. */
+  check(pair: Pair, sampling: Sampling, beams?: number): Pair;
   /** Translates a piece: a part of one line, without spaces at its ends. */
   translate(piece: string, pair: Pair, options: PieceOptions): Promise<TranslatedPiece>;
 }

@@ -8,6 +8,9 @@ import type { TranslationCreateParams } from "./types.js";
 const SAMPLING = ["temperature", "top_p", "top_k", "repetition_penalty", "seed"] as const;
 const KNOWN = new Set<string>(["input", "source", "target", "model", "stream", "max_tokens", "beams", ...SAMPLING]);
 
+/** Most beams, as `translation/src/beams.rs` has them. */
+const MOST_BEAMS = 16;
+
 export type Sampling = Partial<Record<(typeof SAMPLING)[number], number>>;
 
 export interface TranslationRequest {
@@ -15,6 +18,8 @@ export interface TranslationRequest {
   source?: string;
   target?: string;
   maxTokens?: number;
+  /** Answers that are written side by side. */
+  beams?: number;
   /** Sampling that was asked for. */
   sampling: Sampling;
 }
@@ -28,7 +33,6 @@ export function toTranslationRequest(params: Sent<TranslationCreateParams>): Tra
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
     throw invalid("stream", "true or false", stream);
   }
-  if (isGiven(beams) && (beams as number) !== 1) throw invalid("beams", "1: the likeliest token is taken", beams);
   const request: TranslationRequest = { inputs: toInputs(params.input), sampling: toSampling(params) };
   if (isGiven(source)) request.source = canonical("source", source);
   if (isGiven(target)) request.target = canonical("target", target);
@@ -36,6 +40,11 @@ export function toTranslationRequest(params: Sent<TranslationCreateParams>): Tra
     if (!Number.isInteger(maxTokens) || maxTokens < 1)
       throw invalid("max_tokens", "an integer of at least 1", maxTokens);
     request.maxTokens = maxTokens;
+  }
+  if (isGiven(beams)) {
+    const isWithin = Number.isInteger(beams) && beams >= 1 && beams <= MOST_BEAMS;
+    if (!isWithin) throw invalid("beams", `an integer from 1 to ${String(MOST_BEAMS)}`, beams);
+    if (beams > 1) request.beams = beams;
   }
   return request;
 }

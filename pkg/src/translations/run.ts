@@ -25,7 +25,7 @@ export interface Job {
 /** Checks a request, at once and as a whole. */
 export function jobFor(interpreter: Interpreter, params: Sent<TranslationCreateParams>): Job {
   const request = toTranslationRequest(params);
-  const pair = interpreter.check({ source: request.source, target: request.target }, request.sampling);
+  const pair = interpreter.check({ source: request.source, target: request.target }, request.sampling, request.beams);
   return { run: (signal, onEvent) => new Run(interpreter, request, pair, signal, onEvent).all() };
 }
 
@@ -93,6 +93,7 @@ class Run {
     const options: PieceOptions = {
       maxTokens: this.request.maxTokens,
       sampling: this.request.sampling,
+      beams: this.request.beams,
       signal: this.signal,
       onText: (characters) => {
         this.#tell(line.push(characters));

@@ -13,8 +13,11 @@ export interface TranslationCreateParams {
   stream?: boolean | null;
   /** Most tokens of the answer to each sentence, or to each part of the text that is asked for at once. */
   max_tokens?: number | null;
-  /** Number of beams: 1, as the likeliest token is taken. */
-  beams?: 1 | null;
+  /**
+   * Answers that are written side by side, of which the likeliest counts: up to 16, for models made for translation. Default: 1.
+   * Each costs as much as the first; `translator.model.beams` has the number that the model's files advise.
+   */
+  beams?: number | null;
   /** Sampling, for chat models. Default: what the model's makers advise for translations; otherwise `temperature` is 0. */
   temperature?: number | null;
   top_p?: number | null;

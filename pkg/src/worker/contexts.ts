@@ -13,6 +13,8 @@ const IDLE_MS = 300;
 const DEFAULT_BYTES = 512 << 20;
 
 export interface ContextsOptions extends ContextStoreOptions {
+  /** Number of conversations that the engine has room for. */
+  conversations: number;
   /** Runs a task while nothing else uses the engine. */
   withEngine: <T>(task: (engine: WasmEngine) => T | Promise<T>) => Promise<T>;
   /** Reports a trap of the core. */
@@ -21,8 +23,11 @@ export interface ContextsOptions extends ContextStoreOptions {
 
 export class Contexts {
   readonly #options: ContextsOptions;
-  /** Key of the conversation that the engine holds, if it has one. */
-  #resident: string | undefined;
+  /**
+   * Keys of the conversations that the engine holds, the present one last; undefined for one without a key. The engine goes
+   * by their tokens, and may have replaced another one, which is then only computed again.
+   */
+  #residents: (string | undefined)[] = [];
   /** Number of requests so far: a save of an earlier one stops. */
   #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,17 +35,22 @@ export class Contexts {
   constructor(options: ContextsOptions) {
     this.#options = options;
     onRemoved((key) => {
-      if (key === null || key === this.#resident) this.forget();
+      if (key === null) this.#residents = [];
+      if (key === null || key === this.#residents.at(-1)) this.forget();
+      else this.#residents = this.#residents.filter((one) => one !== key);
     });
   }
 
   /** Puts the conversation of a request's key back, unless the engine holds it. Called by whoever has the engine. */
   async restore(engine: WasmEngine, key: string | undefined, signal: AbortSignal): Promise<void> {
     this.leave();
-    if (key === this.#resident) return;
-    this.#resident = undefined;
-    if (key !== undefined) await this.#restore(engine, key, signal);
-    this.#resident = key;
+    const at = this.#residents.lastIndexOf(key);
+    if (at >= 0) this.#residents.splice(at, 1);
+    else {
+      while (this.#residents.length >= this.#options.conversations) this.#residents.shift();
+      if (key !== undefined) await this.#restore(engine, key, signal);
+    }
+    this.#residents.push(key);
   }
 
   /** Stops saving: the engine is needed. */
@@ -49,15 +59,15 @@ export class Contexts {
     clearTimeout(this.#timer);
   }
 
-  /** Notes that the engine's conversation is another one now, or unknown. */
+  /** Notes that the engine's present conversation is another one now, or unknown. */
   forget(): void {
     this.leave();
-    this.#resident = undefined;
+    this.#residents.pop();
   }
 
   /** Saves the conversation once the engine is idle. */
   saveSoon(key: string | undefined): void {
-    if (key === undefined || key !== this.#resident) return;
+    if (key === undefined || key !== this.#residents.at(-1)) return;
     const turn = this.#turn;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

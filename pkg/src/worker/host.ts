@@ -192,6 +192,7 @@ export class Host {
     if (request.contextStore !== undefined) {
       this.#contexts = new Contexts({
         ...request.contextStore,
+        conversations: request.conversations ?? 1,
         withEngine: (task) => this.#withEngine(task),
         trapped: (error) => {
           this.trapped(error);

@@ -101,7 +101,15 @@ export async function loadModel(
   const { source, download, mmproj } = request;
   const model = await findModel(source, signal, download, access.open, access.hub, mmproj);
   const create = (files?: WasmFiles, length?: number): WasmLoader => {
-    const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize", "overrides");
+    const options: LoaderOptions = given(
+      request,
+      "contextSize",
+      "kvType",
+      "drafts",
+      "quantize",
+      "conversations",
+      "overrides",
+    );
     const memory = memoryFor(device.info().kind);
     if (request.contextSize === undefined && memory !== undefined) options.memory = memory;
     if (length !== undefined) options.totalBytes = length;

@@ -6,7 +6,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Corpus {
-  questions: { query: string; answer: string }[];
+  /** `page`: its page, where questions are of several kinds. */
+  questions: { query: string; answer: string; page?: string }[];
   /** Other pages, whose passages are in the way. */
   distractors: string[];
   /** Names that a reader may ask for as they are. */
@@ -60,7 +61,7 @@ export function python(folder: string): Corpus {
         if (i % 2 === 0) return [];
         // The next section's title, with the line above it, is not of the answer.
         const answer = (parts[i + 1] ?? "").replace(/^[=*]{4,}\n[^]*/m, "").replace(/^.+\n[=*]{4,}\n[^]*/m, "");
-        return [{ query: query.replace(/[`*\\]/g, ""), answer: answer.trim() }];
+        return [{ query: query.replace(/[`*\\]/g, ""), answer: answer.trim(), page: name }];
       });
     });
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { prefixesOf } from "../../src/documents/embedder.js";
 import { fuse, meaningWeight } from "../../src/documents/fusion.js";
+import { prefixesOf } from "../../src/documents/prefixes.js";
 import { Best, normalized, quantize, Vectors } from "../../src/documents/vectors.js";
 import { countWords, termsOf } from "../../src/documents/words.js";
 import { code } from "../engine-support.js";
@@ -47,9 +47,14 @@ describe("fusion", () => {
     ]) {
       expect(meaningWeight(query), query).toBe(0.5);
     }
-    for (const query of ["How do I light a fire?", "Who wrote it", "and/or"]) {
-      expect(meaningWeight(query), query).toBe(query === "and/or" ? 0.5 : 0.6);
+    for (const query of [
+      "How do I light a fire?",
+      "Who wrote it",
+      "Why does printing of list.index() show a number?",
+    ]) {
+      expect(meaningWeight(query), query).toBe(0.7);
     }
+    expect(meaningWeight("and/or")).toBe(0.5);
   });
 });
 
@@ -108,6 +113,8 @@ const NOMIC = { query: "search_query: ", passage: "search_document: " };
 it.each([
   ["nomic-embed-text-v1.5", NOMIC],
   ["nomic-ai/nomic-embed-text-v2-moe", NOMIC],
+  ["nomic-ai/modernbert-embed-base", NOMIC],
+  ["nomic-ai/CodeRankEmbed", { query: "Represent this query for searching relevant code: ", passage: "" }],
   ["nomic-embed-code", { query: "Represent this query for searching relevant code: ", passage: "" }],
   ["multilingual-e5-small", { query: "query: ", passage: "passage: " }],
   ["intfloat/e5-base-v2", { query: "query: ", passage: "passage: " }],
@@ -116,15 +123,22 @@ it.each([
   ["bge-m3", { query: "", passage: "" }],
   ["snowflake-arctic-embed-m-v1.5", { query: BGE, passage: "" }],
   ["Snowflake/snowflake-arctic-embed-l-v2.0", { query: "query: ", passage: "" }],
-  ["mxbai-embed-large-v1", { query: BGE, passage: "" }],
+  ["snowflake-arctic-embed-xs", { query: BGE, passage: "" }],
+  ["mixedbread-ai/mxbai-embed-large-v1", { query: BGE, passage: "" }],
+  ["mxbai-embed-xsmall-v1", { query: "", passage: "" }],
+  ["BAAI/bge-small-zh-v1.5", { query: "为这个句子生成表示以用于检索相关文章：", passage: "" }],
   ["Embeddinggemma 300m", { query: "task: search result | query: ", passage: "title: none | text: " }],
   ["all-MiniLM-L6-v2", { query: "", passage: "" }],
   ["gte-modernbert-base", { query: "", passage: "" }],
+  ["granite-embedding-30m-english", { query: "", passage: "" }],
 ])("prefixes of %s are those of its card", (name, prefixes) => {
-  expect(prefixesOf(name)).toEqual(prefixes);
+  expect(prefixesOf([name])).toEqual(prefixes);
 });
 
-it.each(["multilingual-e5-large-instruct", "Qwen3 Embedding 0.6B"])("%s is told what to look for", (name) => {
-  expect(prefixesOf(name).query).toMatch(/^Instruct: .+\nQuery:/);
-  expect(prefixesOf(name).passage).toBe("");
+it.each([
+  ["multilingual-e5-large-instruct", "Query: "],
+  ["Qwen3 Embedding 0.6B", "Query:"],
+])("%s is given its card's task", (name, end) => {
+  const task = "Instruct: Given a web search query, retrieve relevant passages that answer the query";
+  expect(prefixesOf([name])).toEqual({ query: `${task}\n${end}`, passage: "" });
 });

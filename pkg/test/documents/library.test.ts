@@ -104,6 +104,24 @@ describe("a library", () => {
     await library.close();
   });
 
+  it("keeps vectors of two embedders apart whose files have no names of their own", async () => {
+    const name = "nameless";
+    const of = (source: string, dimension: number): FakeEmbedder => {
+      const made = new FakeEmbedder("model", dimension);
+      Object.assign(made.backend, { local: { source } });
+      return made;
+    };
+    const [minilm, e5] = [of("sentence-transformers/all-MiniLM-L6-v2", 4), of("intfloat/e5-small-v2", 4)];
+    const library = await filled({ name, embedder: minilm.backend });
+    await library.use({ embedder: e5.backend });
+    await library.indexed();
+    expect(e5.texts).toHaveLength(4);
+    // The name in the file says nothing, that of its repository does.
+    expect(e5.texts[0]).toMatch(/^passage: /);
+    expect(minilm.texts[0]).not.toMatch(/^passage: /);
+    await library.close();
+  });
+
   it("pauses when the embedder is lost, and goes on with the next", async () => {
     const notices: LibraryNotice[] = [];
     const embedder = new FakeEmbedder();

@@ -16,6 +16,9 @@ export const IS_FAKE = process.env.HEARTH_FAKE !== undefined;
 /** Whether the default model is at its usual address. */
 export const HAS_SMOLLM2 = process.env.HEARTH_SMOLLM2 !== undefined;
 
+/** Python that has llama.cpp's server (`tests/peers/README.md`); undefined if there is none. */
+export const LLAMA_PYTHON = process.env.HEARTH_XLLAMACPP;
+
 /** Returns the default model's path on this machine. */
 export const smollm2File = (): string => process.env.HEARTH_SMOLLM2 ?? "";
 

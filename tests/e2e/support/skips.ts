@@ -4,6 +4,7 @@ export const SKIPS = {
   SmolLM2: "SmolLM2 is not at hand (HEARTH_SMOLLM2 is not set)",
   "Gemma 3 270M": "Gemma 3 270M is not at hand (cargo xtask test --full fetches it)",
   Whisper: "Whisper tiny.en and a recording are not at hand (HEARTH_WHISPER_TINY_EN, HEARTH_SPEECH_WAV)",
+  "llama.cpp": "llama.cpp's server is not at hand (HEARTH_XLLAMACPP is not set)",
   isolated: "no isolated server is at hand (HEARTH_ISOLATED_URL is not set)",
   docs: "the documentation site is not built (cargo xtask docs)",
 } as const;

@@ -1,5 +1,5 @@
 """PEFT itself on the folders of data/adapters: the logits must be those of the goldens. With PEFT on the path:
-PYTHONPATH=FOLDER python crosscheck_peft.py
+pip install --no-deps --target FOLDER peft==0.21.2 accelerate psutil; PYTHONPATH=FOLDER python crosscheck_peft.py
 """
 
 import json
@@ -26,8 +26,10 @@ def main():
             else:
                 model.load_adapter(folder, adapter_name=adapter)
             for module in model.modules():
-                if adapter in getattr(module, "scaling", {}):
-                    module.scaling[adapter] *= scale
+                # (an attention layer of transformers has a number under this name)
+                scaling = getattr(module, "scaling", None)
+                if isinstance(scaling, dict) and adapter in scaling:
+                    scaling[adapter] *= scale
         model.base_model.set_adapter(list(about["adapters"]))
         expected = np.fromfile(path.with_name(about["logits_bin"]["file"]), "<f4").reshape(about["logits_bin"]["shape"])
         worst = 0.0

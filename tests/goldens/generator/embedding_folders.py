@@ -66,6 +66,14 @@ def nomic(model, spec, folder: Path):
     } | mixture)
 
 
+def jina(model, spec, folder: Path):
+    """As jinaai/jina-embeddings-v2-base-en's."""
+    save_file({name: p.detach().contiguous() for name, p in model.named_parameters()}, folder / "model.safetensors", {"format": "pt"})
+    dump(folder / "config.json", spec.args | {
+        "architectures": ["JinaBertForMaskedLM"], "model_type": "bert", "position_embedding_type": "alibi",
+        "feed_forward_type": "geglu", "hidden_act": "gelu", "emb_pooler": "mean", "type_vocab_size": 2, "pad_token_id": 0})
+
+
 def bert_tokenizer(spec, vocab: list[str], folder: Path):
     wordpiece.tokenizer(vocab).save(str(folder / "tokenizer.json"))
     (folder / "vocab.txt").write_text("".join(t + "\n" for t in vocab), encoding="utf-8")
@@ -94,6 +102,8 @@ def qwen_tokenizer(spec, bpe: dict, folder: Path):
 def write(model, spec, folder: Path, vocab: list[str], bpe: dict):
     if spec.arch in ("nomic-bert", "nomic-bert-moe"):
         nomic(model, spec, folder)
+    elif spec.arch == "jina-bert-v2":
+        jina(model, spec, folder)
     else:
         if spec.arch == "qwen3":
             model.config.bos_token_id = model.config.eos_token_id = bpe["eos"]

@@ -28,10 +28,30 @@ def nomic(names: list[str]) -> dict[str, list[str]]:
     return found
 
 
+# jina-embeddings v2's own names.
+JINA = {
+    "embeddings.word_embeddings": "token_embd", "embeddings.token_type_embeddings": "token_types",
+    "embeddings.LayerNorm": "token_embd_norm", "attention.self.query": "attn_q", "attention.self.key": "attn_k",
+    "attention.self.value": "attn_v", "attention.output.dense": "attn_output", "attention.output.LayerNorm": "attn_output_norm",
+    "mlp.gated_layers": "ffn_up", "mlp.wo": "ffn_down", "mlp.layernorm": "layer_output_norm",
+}
+
+
+def jina(name: str) -> str:
+    stem, kind = name.rsplit(".", 1)
+    block = ""
+    if stem.startswith("encoder.layer."):
+        _, _, i, stem = stem.split(".", 3)
+        block = f"blk.{i}."
+    return f"{block}{JINA[stem]}.{kind}"
+
+
 def tensors(spec, names: list[str]) -> dict[str, list[str]]:
     """{tensor: parameters whose rows it holds, one after the other}"""
     if spec.arch in ("nomic-bert", "nomic-bert-moe", "jina-bert-v3"):
         return nomic(names)
+    if spec.arch == "jina-bert-v2":
+        return {jina(name): [name] for name in names}
     table = gguf.get_tensor_name_map(gguf_arch(spec.arch), spec.keys["block_count"])
     # The map knows Qwen3 as the body of a language model, and BERT as a model of its own.
     prefix = "" if spec.arch in ("bert", "modern-bert") else "model."

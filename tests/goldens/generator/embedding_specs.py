@@ -7,6 +7,7 @@ import gguf
 import transformers as hf
 from gguf import GGMLQuantizationType as T, PoolingType
 
+import jina_bert
 import wordpiece
 
 
@@ -34,7 +35,7 @@ class Embedding:
 
     @property
     def wordpiece(self) -> bool:
-        return self.arch in ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v3")
+        return self.arch in ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3")
 
     def make_config(self):
         return self.config(**self.args)
@@ -114,6 +115,13 @@ EMBEDDINGS = [
         bert_keys(256, 64, 32, 4, PoolingType.MEAN, 1e-5, rope_freq_base=10000.0) | {
             "block_count": 4, "moe_every_n_layers": 2, "expert_count": 8, "expert_used_count": 2},
         types=[T.F16, T.Q8_0, T.Q4_0], max_length=256, alike=0.995,
+    ),
+    # Six heads: the last two have slopes between those of the first four.
+    Embedding(
+        "embed_jina_v2", "jina-bert-v2", PoolingType.MEAN, jina_bert.Config,
+        dict(vocab_size=wordpiece.N_VOCAB, hidden_size=96, num_hidden_layers=2, num_attention_heads=6, intermediate_size=32,
+             max_position_embeddings=256, layer_norm_eps=1e-12),
+        bert_keys(256, 96, 32, 6, PoolingType.MEAN), types=[T.F16, T.Q8_0], max_length=256,
     ),
     Embedding(
         "embed_jina_v3", "jina-bert-v3", PoolingType.MEAN, hf.JinaEmbeddingsV3Config, flash(128, 2, 20000.0, 1e-5),

@@ -70,6 +70,15 @@ ROUTER_SCALES = {
 SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 
 
+def keys_and_values(config) -> Layout:
+    """The projection of latents to each head's keys and values: the file has the keys' part by columns, and both by head."""
+    heads, plain, value = config.num_attention_heads, config.qk_nope_head_dim, config.v_head_dim
+    return Layout(
+        lambda n: [n.replace("kv_b_proj", part) for part in ("k_b_proj", "v_b_proj")],
+        lambda s: [(heads, s[1], plain), (heads, value, s[1])],
+        lambda a: np.concatenate([a[0].swapaxes(1, 2), a[1]], axis=1).reshape(-1, a[1].shape[2]))
+
+
 def permuted(n_heads: int) -> Layout:
     return Layout(one, lambda s: [s], lambda a: unpermute(a[0], n_heads))
 
@@ -163,12 +172,14 @@ def layout_of(family, config, name: str) -> Layout:
         return shared(config, name)
     if ".act_fn." in name:
         return xielu(family, name)
+    if name.endswith("kv_b_proj.weight"):
+        return keys_and_values(config)
     if name.endswith("conv.conv.weight"):
         return TAPS
     if last == "expert_bias":
         return CHOICE_BIAS
     if last == "e_score_correction_bias":
-        return CHOICE_BIAS if family.arch.startswith("nemotron") else CHOICE_BIAS_ROW
+        return CHOICE_BIAS if family.arch.startswith(("nemotron", "deepseek")) else CHOICE_BIAS_ROW
     if family.arch.startswith("nemotron") and last in ("up_proj", "down_proj"):
         return EXPERTS_DOWN
     if name.endswith("shared_expert_gate.weight"):

@@ -59,6 +59,23 @@ def head(dim: int) -> dict:
     return {"key_length": dim, "value_length": dim}
 
 
+def latent(rank: int, rotated: int, plain: int, value: int) -> dict:
+    """Sizes of attention over latents, as transformers calls them."""
+    return {"kv_lora_rank": rank, "qk_rope_head_dim": rotated, "qk_nope_head_dim": plain, "v_head_dim": value}
+
+
+def latent_keys(rank: int, rotated: int, plain: int, value: int, query_rank: int | None = None) -> dict:
+    """The same as llama.cpp's converter writes them: one head of keys, which is what is kept of a token."""
+    return {
+        "vocab_size": 320, "head_count_kv": 1, "q_lora_rank": query_rank, "kv_lora_rank": rank, "key_length": rank + rotated,
+        "value_length": rank, "key_length_mla": plain + rotated, "value_length_mla": value, "rope_dimension_count": rotated}
+
+
+# As DeepSeek-V2-Lite's: both growths are the same, so that lengths do not grow, and scores do.
+LATENT_YARN = {
+    "rope_type": "yarn", "rope_theta": 10000.0, "factor": 8.0, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 0.707,
+    "mscale_all_dim": 0.707, "original_max_position_embeddings": 32,
+}
 LLAMA3_ROPE = {
     "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 128,
@@ -581,6 +598,39 @@ FAMILIES = [
             "vocab_size": 320, "rope_dimension_count": 16, "xielu_alpha_p": [-0.75, 0.5], "xielu_alpha_n": [0.25, -1.5],
             "xielu_beta": [0.5, 0.375], "xielu_eps": [-1e-6, -0.125]},
         tables=family_rope.llama3,
+    ),
+    # Attention over latents: queries of a latent of their own, a router with a bias.
+    Family(
+        "glm4_moe_lite", "deepseek2", hf.Glm4MoeLiteConfig,
+        dict(intermediate_size=96, moe_intermediate_size=32, num_key_value_heads=4, n_routed_experts=8,
+             num_experts_per_tok=2, n_shared_experts=1, routed_scaling_factor=1.8, rms_norm_eps=1e-5, q_lora_rank=64,
+             rope_parameters=theta(1e6), **latent(rank=32, rotated=16, plain=32, value=24)),
+        keys=latent_keys(rank=32, rotated=16, plain=32, value=24, query_rank=64) | {
+            "expert_count": 8, "expert_used_count": 2, "expert_feed_forward_length": 32, "expert_shared_count": 1,
+            "leading_dense_block_count": 1, "expert_weights_scale": 1.8, "expert_weights_norm": True,
+            "expert_gating_func": gguf.ExpertGatingFuncType.SIGMOID},
+        types=SMALL,
+    ),
+    # No latent of queries; two experts that all tokens take, weights that do not add up to 1, YaRN that makes scores grow.
+    Family(
+        "deepseek_v2", "deepseek2", hf.DeepseekV2Config,
+        dict(intermediate_size=96, moe_intermediate_size=32, num_key_value_heads=4, n_routed_experts=8, num_experts_per_tok=3,
+             n_shared_experts=2, first_k_dense_replace=1, n_group=1, topk_group=1, rms_norm_eps=1e-6, q_lora_rank=None,
+             rope_parameters=LATENT_YARN, **latent(rank=64, rotated=8, plain=32, value=32)),
+        keys=latent_keys(rank=64, rotated=8, plain=32, value=32) | {
+            "expert_count": 8, "expert_used_count": 3, "expert_feed_forward_length": 32, "expert_shared_count": 2,
+            "leading_dense_block_count": 1, "expert_weights_scale": 1.0,
+            "rope_scaling_type": gguf.RopeScalingType.YARN, "rope_scaling_factor": 8.0, "rope_scaling_orig_ctx_len": 32,
+            "rope_scaling_yarn_log_mul": 0.1 * LATENT_YARN["mscale_all_dim"]},
+        types=SMALL,
+    ),
+    # Without experts, the head is the embedding.
+    Family(
+        "youtu", "deepseek2", hf.YoutuConfig,
+        dict(intermediate_size=128, num_key_value_heads=4, rms_norm_eps=1e-6, q_lora_rank=64, rope_parameters=theta(1e6),
+             tie_word_embeddings=True, **latent(rank=64, rotated=16, plain=32, value=32)),
+        keys=latent_keys(rank=64, rotated=16, plain=32, value=32, query_rank=64) | {"leading_dense_block_count": 2},
+        embedding_std=0.6,
     ),
     Family(
         "phi2", "phi2", hf.PhiConfig,

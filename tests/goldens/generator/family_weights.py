@@ -13,6 +13,7 @@ GAINS = {
     "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_up_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
     "in_proj": 1.5, "conv": 1.2, "out_proj": 1.5, "attn_gate": 1.5, "ssm_conv1d": 1.2, "ssm_alpha": 1.0, "ssm_beta": 1.5,
     "ssm_out": 1.5, "ssm_in": 1.5, "ffn_gate_shexp": 1.5, "ffn_up_shexp": 1.5, "ffn_down_shexp": 1.5, "ffn_gate_inp_shexp": 2.0,
+    "attn_q_a": 1.5, "attn_q_b": 1.5, "attn_kv_a_mqa": 1.5, "attn_k_b": 1.2, "attn_v_b": 1.5,
     "per_layer_model_proj": 1.0, "inp_gate": 1.5, "proj": 1.5, "dense_2": 1.0, "dense_3": 1.0,
 }
 # What llama.cpp's converter and quantiser keep in F32 beside vectors.

@@ -139,7 +139,7 @@ def of_words(out: Path, spec, vocab: list[str]):
 
 def make(out: Path):
     vocab, _ = gold_embeddings.vocabularies()
-    for name in ("embed_nomic", "embed_nomic_moe", "embed_jina_v3"):
+    for name in ("embed_nomic", "embed_nomic_moe", "embed_jina_v2", "embed_jina_v3"):
         of_words(out, next(spec for spec in EMBEDDINGS if spec.name == name), vocab)
     # Gemma's tokenizer has as many tokens as the byte-level one of the GGUF file.
     make_one(out, next(spec for spec in EMBEDDINGS if spec.name == "embed_gemma"))

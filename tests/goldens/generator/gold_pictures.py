@@ -36,6 +36,7 @@ PROCESSORS = {
         "kind": "lfm2", "patch": 16, "merge": 2, "side": 512, "min_pixels": 65536, "max_pixels": 262144, "min_tiles": 2, "max_tiles": 10,
         **HALF,
     },  # fmt: skip
+    "gemma-4-E2B": {"kind": "gemma4", "patch": 16, "merge": 3, "max_pixels": 280 * 48 * 48, **HALF},
     "pixtral-12b": {"kind": "pixtral", "patch": 16, "merge": 1, "side": 1024, "longest_edge": 1024, **CLIP},
     "Mistral-3": {"kind": "pixtral", "patch": 14, "merge": 2, "side": 1540, "longest_edge": 1540, **CLIP},
     "clip-vit-base-patch32": {"kind": "clip", "patch": 32, "merge": 1, "side": 224, **CLIP},
@@ -195,6 +196,20 @@ def lfm2(image, rules, detail):
     return framed([*frames, resized(size)], tiles, rules)
 
 
+def gemma4(image, rules, detail):
+    from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
+
+    patch, merge = rules["patch"], rules["merge"]
+    tokens = {"auto": rules["max_pixels"] // (patch * merge) ** 2, "low": 70, "high": 560}[detail]
+    made = Gemma4ImageProcessorPil(patch_size=patch, pooling_kernel_size=merge, max_soft_tokens=tokens)(image)
+    places = np.asarray(made["image_position_ids"])[0]
+    values = np.asarray(made["pixel_values"])[0][places[:, 0] >= 0]
+    wide, high = (places.max(axis=0) + 1).tolist()
+    frame = values.reshape(high, wide, patch, patch, 3).transpose(4, 0, 2, 1, 3).reshape(3, high * patch, wide * patch)
+    # (the tower takes twice that, less 1)
+    return framed([undone(2 * frame - 1, rules)], [0, 0], rules)
+
+
 def clip(image, rules, detail):
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -213,7 +228,9 @@ def siglip(image, rules, detail):
     return framed(undone(processor(image, return_tensors="np")["pixel_values"], rules), [0, 0], rules)
 
 
-KINDS = {"idefics3": idefics3, "gemma3": gemma3, "qwen": qwen, "lfm2": lfm2, "pixtral": pixtral, "clip": clip, "siglip": siglip}
+KINDS = {
+    "idefics3": idefics3, "gemma3": gemma3, "gemma4": gemma4, "qwen": qwen, "lfm2": lfm2, "pixtral": pixtral, "clip": clip, "siglip": siglip,
+}  # fmt: skip
 # Sizes and details beside those that all have.
 MORE = {
     "SmolVLM-256M": [((64, 64), "low"), ((1000, 200), "low"), ((1023, 767), "high")],
@@ -224,6 +241,9 @@ MORE = {
     "LFM2-VL": [
         ((1023, 767), "low"), ((1600, 1200), "auto"), ((1280, 1024), "auto"), ((700, 3000), "high"), ((2900, 301), "auto"), ((10, 1900), "auto"),
         ((16, 3000), "low"),
+    ],
+    "gemma-4-E2B": [
+        ((1600, 1200), "auto"), ((1600, 1200), "high"), ((640, 480), "low"), ((16, 3000), "auto"), ((3000, 7), "high"), ((3000, 7), "low"),
     ],
     "pixtral-12b": [((1600, 1200), "auto"), ((640, 480), "low")],
     "Mistral-3": [((1600, 1200), "auto"), ((640, 480), "low")],

@@ -276,9 +276,50 @@ def qwen3_folder(out: Path, bpe: dict):
     write(out, name, {"folder": name, "arch": "qwen3"}, cases, 512)
 
 
+# Qwen3-Reranker as it is: a decoder whose answer is "yes" or "no", with sentence-transformers' files
+
+def qwen3_decoder(out: Path, bpe: dict):
+    name = "hf_rank_qwen3_decoder"
+    folder = out / name
+    folder.mkdir()
+    spec = next(spec for spec in embedding_specs.EMBEDDINGS if spec.arch == "qwen3")
+    config = hf.Qwen3Config(**spec.args | {"max_position_embeddings": 512, "bos_token_id": bpe["eos"], "eos_token_id": bpe["eot"],
+                                           "tie_word_embeddings": True})
+    model = hf.AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+    shapes = {key: tuple(p.shape) for key, p in model.named_parameters()}
+    table = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 2)
+    names = {key: table.get_name(key, (".weight", ".bias")) for key in shapes}
+    made = weights(name, {names[key]: shape for key, shape in shapes.items()})
+    # The embedding is the head: logits of a few units, so that no score is 0 or 1.
+    made["token_embd.weight"] *= 0.15
+    left = model.load_state_dict({key: torch.from_numpy(made[tensor]) for key, tensor in names.items()}, strict=False)
+    assert left.missing_keys == ["lm_head.weight"] and not left.unexpected_keys, left
+    model.to(torch.bfloat16).save_pretrained(folder)
+    model = hf.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    hf_tokenizers.write(folder, "qwen2", bpe)
+    tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    # The tiny vocabulary has neither word whole.
+    yes, no = (gguf_io.encode(tok, text, parse_special=False)[0] for text in ("y", "n"))
+    kinds = ("base.modules.transformer.Transformer", "cross_encoder.modules.logit_score.LogitScore")
+    dump(folder / "modules.json", [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{kind}"}
+        for i, (path, kind) in enumerate(zip(("", "1_LogitScore"), kinds))])
+    (folder / "1_LogitScore").mkdir()
+    dump(folder / "1_LogitScore" / "config.json", {"true_token_id": yes, "false_token_id": no})
+    special = [bpe["tokens"][i] for i in range(len(bpe["tokens"])) if bpe["types"][i] == TokenType.CONTROL]
+    cases = []
+    for query, document in PAIRS:
+        ids = qwen3_ids(tok, query, document, special, QWEN_TEMPLATE)
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids])).logits[0, -1].double()
+        cases.append({"query": query, "document": document, "ids": ids, "score": torch.sigmoid(logits[yes] - logits[no]).item()})
+    write(out, name, {"folder": name, "arch": "qwen3"}, cases, 512)
+
+
 def make(out: Path):
     vocab, bpe = gold_embeddings.vocabularies()
     xlmr(out)
     qwen3(out, bpe)
     qwen3_folder(out, bpe)
+    qwen3_decoder(out, bpe)
     bert(out, vocab)

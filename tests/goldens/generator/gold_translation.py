@@ -25,6 +25,11 @@ N_GREEDY = 24
 # Of a float32 that is good to 1e-4.
 MIN_MARGIN = 0.002
 MIN_DISTINCT = 5
+# Beams, length penalty, early stopping, renormalised logits, and whether the greedy answer's sixth id ends answers, too.
+SEARCHES = [
+    (4, 1.0, False, False, False), (4, 1.0, False, False, True), (3, 2.0, "never", True, True), (5, 0.6, True, False, True),
+    (2, -1.0, "never", False, True),
+]
 LONG = ("The lighthouse stands above the harbour, and every evening the keeper writes down the wind and the waves. " * 5).strip()
 SENTENCES = [
     "A small fire keeps a whole house warm.",
@@ -95,6 +100,38 @@ def generated(spec: Tiny, model, config: dict, ids: list[int], forced: int | Non
     return out[0].tolist()[1 + (forced is not None) :]
 
 
+def searched(spec: Tiny, model, config: dict, run: dict, search: tuple) -> dict:
+    """What a beam search comes to."""
+    width, penalty, early, renormalised, may_end = search
+    ids, forced = run["input_ids"], run["forced_id"]
+    ends = [config["eos_token_id"], *([run["greedy_ids"][5]] if may_end else [])]
+    # (M2M100's positions skip a padding that is written, which a trained model does not do.)
+    more = {} if spec.kind.endswith("t5") else {"bad_words_ids": [[config["pad_token_id"]]]}
+    out = model.generate(
+        input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), do_sample=False, num_beams=width,
+        length_penalty=penalty, early_stopping=early, renormalize_logits=renormalised, eos_token_id=ends,
+        max_new_tokens=N_GREEDY + (forced is not None), forced_bos_token_id=forced, forced_eos_token_id=None,
+        use_cache=not spec.kind.endswith("t5"), return_dict_in_generate=True, output_scores=True, **more)
+    found = out.sequences[0].tolist()[1 + (forced is not None) :]
+    end = next((i for i, id in enumerate(found) if id in ends), len(found))
+    return {
+        "beams": width, "length_penalty": penalty, "early_stopping": early, "is_renormalised": renormalised, "ends": ends,
+        "ids": found[:end], "is_ended": end < len(found), "score": f32(out.sequences_scores[0])}
+
+
+def search_all(spec: Tiny, config: dict, tensors, runs: list[dict]):
+    """Adds what beam searches come to, which has to be the same in float64: beams that are as good as one another would not be."""
+    model, wide_model = models.build(spec, config, tensors), models.build(spec, config, tensors, torch.float64)
+    for run in runs:
+        run["searches"] = []
+        for search in SEARCHES:
+            found, wide = (searched(spec, one, config, run, search) for one in (model, wide_model))
+            if all(found[key] == wide[key] for key in ("ids", "is_ended")):
+                run["searches"].append(found)
+            else:
+                print(f"{spec.name}: {run['text'][:12]!r}: no golden of {search}, which rounding decides")
+
+
 def attempt(spec: Tiny, tok, config: dict, tensors, check: bool) -> tuple[list[dict], list, list, str | None]:
     model = models.build(spec, config, tensors)
     runs, states, logits = [], [], []
@@ -141,6 +178,7 @@ def make_one(out: Path, spec: Tiny):
     models.write(out, spec, config, tensors)
     runs, states, logits, flaw = attempt(spec, tok, config, tensors, True)
     assert not flaw, f"{spec.name}: seed {spec.seed} gives {flaw}"
+    search_all(spec, config, tensors, runs)
     wide_states, wide_logits = wide(spec, config, tensors, runs)
     worst = lambda a, b: float(f"{max(np.abs(x - y).max() for x, y in zip(a, b)):.2e}")
     rows, first = np.concatenate(states), np.array(logits)

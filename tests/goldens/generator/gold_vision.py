@@ -3,6 +3,7 @@ files, and what transformers makes of pictures and texts.
 """
 
 import itertools
+import json
 from pathlib import Path
 
 import jsonio
@@ -56,11 +57,27 @@ class Sight:
 
     def __init__(self, kind: Kind, model, image_id: int):
         self.kind, self.model, self.image_id = kind, model, image_id
+        # What the tower made of lists of pictures, with these lists.
+        self.seen: list[tuple[list, dict]] = []
 
-    def extras(self, ids: torch.Tensor, prepared: list) -> dict:
-        """What the model takes beside ids."""
+    @torch.no_grad()
+    def seen_once(self, prepared: list) -> dict:
+        """What the tower makes of pictures, for a model that takes it: it is not run again for each token."""
+        for pictures, found in self.seen:
+            if len(pictures) == len(prepared) and all(a is b for a, b in zip(pictures, prepared)):
+                return found
+        extras = self.kind.inputs(prepared)
+        extras["pixel_values"] = extras["pixel_values"].to(next(self.model.parameters()).dtype)
+        found = {"mm_encoder_outputs": {"image": self.model.get_image_features(**extras, return_dict=True)}}
+        self.seen.append((list(prepared), found))
+        return found
+
+    def extras(self, ids: torch.Tensor, prepared: list, whole: bool = False) -> dict:
+        """What the model takes beside ids; `whole`: pixels in any case."""
         if not prepared:
             return {}
+        if self.kind.name == "gemma4" and not whole:
+            return self.seen_once(prepared)
         extras = self.kind.inputs(prepared)
         extras["pixel_values"] = extras["pixel_values"].to(next(self.model.parameters()).dtype)
         seen = (ids == self.image_id).int()
@@ -139,7 +156,7 @@ def greedy(sight: Sight, case: dict, prepared: list, special: set[int]) -> tuple
 def check_cache(sight: Sight, case: dict, prepared: list):
     """transformers' own generation, with a cache, says the same."""
     ids = torch.tensor([case["ids"]])
-    extras = sight.extras(ids, [prepared[n] for n in case["shown"]])
+    extras = sight.extras(ids, [prepared[n] for n in case["shown"]], whole=True)
     if extras.pop("position_ids", None) is not None:
         extras["mm_token_type_ids"] = (ids == sight.image_id).int()
     out = sight.model.generate(
@@ -156,6 +173,9 @@ def write_folder(kind: Kind, folder: Path, meta: dict, config, weights: dict):
     ends = [ids[t] for t in {kind.tokens.eos, "<end_of_turn>"} if t in ids]
     model.generation_config = GenerationConfig(bos_token_id=meta["bos"], eos_token_id=sorted(ends), pad_token_id=meta["pad"])
     model.half().save_pretrained(folder)
+    if kind.hub_config:
+        path = folder / "config.json"
+        jsonio.write(path, kind.hub_config(json.loads(path.read_text())))
     if kind.hub_name:
         path = folder / "model.safetensors"
         save_file({kind.hub_name(name): tensor for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})

@@ -10,6 +10,7 @@ from gguf import GGUFReader, PoolingType
 from transformers import AutoModel
 
 import embedding_layout
+import jina_bert
 import nomic_mixture
 import hf_llama  # noqa: F401 (one thread, deterministic algorithms)
 from gguf_io import tensor_f32
@@ -18,6 +19,8 @@ from gguf_io import tensor_f32
 def new_model(spec):
     """The architecture with arbitrary weights. Eager: the plain formulas, no fused kernels."""
     torch.manual_seed(0)
+    if spec.arch == "jina-bert-v2":
+        return jina_bert.JinaBert(spec.make_config()).eval()
     model = AutoModel.from_config(spec.make_config(), attn_implementation="eager", dtype=torch.float32).eval()
     if getattr(model, "pooler", None) is not None:
         # A dense layer on top of [CLS]: trained for another task, and in no file.

@@ -28,7 +28,7 @@ ABOUT = {
     "family_qwen3_one_bit": "storage_types", "family_qwen3moe_nvfp4": "storage_types",
     "family_qwen3_eps": "epsilon",
 }
-ENCODERS = ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v3", "gemma-embedding", "modern-bert")
+ENCODERS = ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "gemma-embedding", "modern-bert")
 # Tokens at which an engine ends an answer; the references continue.
 ENDS = ("<|endoftext|>", "<|im_end|>", "<eos>", "<end_of_turn>")
 # Ids of the first two in the tiny GGUF models, see gold_tiny.SPECIAL.

@@ -296,6 +296,18 @@ FOLDERS = {
             ssm_multipliers=[1.35, 0.8, 0.7, 1.5, 0.6], mlp_multipliers=[0.8, 1.6])),
     # As swiss-ai/Apertus-8B-2509: parameters of the activation, two of which have no dimensions.
     "apertus": Saved("apertus", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, apertus),
+    # As on the hub: one tensor makes keys and values of all heads.
+    "glm4_moe_lite": Saved(
+        "glm4_moe_lite", torch.bfloat16, "smollm",
+        BYTE_LEVEL_ENDS | dict(n_routed_experts=4, moe_intermediate_size=16, intermediate_size=64)),
+    "deepseek_v2": Saved(
+        "deepseek_v2", torch.bfloat16, "llama3",
+        BYTE_LEVEL_ENDS | dict(n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, intermediate_size=64), {}, plain),
+    "youtu": Saved("youtu", torch.float16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
+    # As the hub has Nemotron 3 Nano: each expert has tensors of its own.
+    "nemotron_h_moe": Saved(
+        "nemotron_h_moe", torch.bfloat16, "smollm",
+        BYTE_LEVEL_ENDS | dict(intermediate_size=64, moe_intermediate_size=16, moe_shared_expert_intermediate_size=32)),
     "phi2": Saved(
         "phi2", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=96), {}, phi2),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),

@@ -10,7 +10,8 @@ from gguf import GGMLQuantizationType as T
 from gold_families import common_keys
 from safetensors.numpy import load_file
 
-F32 = ("v.patch_embd", "v.position_embd", "shortconv.conv")
+SUFFIXES = (".weight", ".bias", ".input_min", ".input_max", ".output_min", ".output_max")
+F32 = ("v.patch_embd", "v.position_embd", "shortconv.conv", "ssm_conv1d")
 
 
 def stored(name: str, values: np.ndarray) -> tuple[str, np.ndarray, T]:
@@ -29,15 +30,22 @@ def text_tensors(kind, config, tensors: dict) -> list:
         name = name.removeprefix("language_model.")
         for theirs, mapped in RENAMED.items():
             name = name.replace(theirs, mapped)
+        if name.endswith("layer_scalar"):
+            name += ".weight"
+        # (the bias of a projection, to the map)
+        name = name.replace("linear_attn.dt_bias", "linear_attn.dt_proj.bias")
         key = names.get_name(name, (".weight", ".bias"))
         assert key, name
-        if kind.arch == "gemma3" and "norm" in key:
+        if (kind.arch == "gemma3" and "norm" in key) or (kind.arch == "qwen35" and "norm" in key and "ssm_norm" not in key):
             values = values.astype(np.float32) + 1
+        if key.endswith("ssm_a"):
+            values = -np.exp(values.astype(np.float32))
         if kind.arch in ("llama", "mistral3") and ".attn_q." in key:
             values = gguf_io.permute(values, config.num_attention_heads)
         if kind.arch in ("llama", "mistral3") and ".attn_k." in key:
             values = gguf_io.permute(values, config.num_key_value_heads)
-        found.append(stored(key, values[:, 0] if "shortconv.conv" in key else values))
+        taps = "shortconv.conv" in key or "ssm_conv1d" in key
+        found.append(stored(key, values[:, 0] if taps else values))
     return found
 
 
@@ -51,7 +59,7 @@ def write_text(path: Path, kind, config, meta: dict, tensors: dict):
         if value is not None:
             getattr(w, f"add_{key}")(value)
     w.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-    gguf_io.finish(w, meta, text_tensors(kind, text, tensors))
+    gguf_io.finish(w, meta, [*((name, values, T.F32) for name, values in kind.tables.items()), *text_tensors(kind, text, tensors)])
 
 
 def halves(name: str, values: np.ndarray, part: str, names: tuple[str, ...]) -> list:
@@ -74,7 +82,7 @@ def as_converted(kind, config, name: str, values: np.ndarray) -> list[tuple[str,
             return []
         if name == "visual.patch_embed.proj.weight":
             return [("v.patch_embd.weight", values[:, :, 0]), ("v.patch_embd.weight.1", values[:, :, 1])]
-        if kind.name != "qwen3_vl":
+        if kind.name not in ("qwen3_vl", "qwen3_5"):
             return halves(name, values, "qkv", ("q", "k", "v")) if ".qkv." in name else [(name, values)]
         if name.startswith(deepstack):
             which, rest = name.removeprefix(deepstack).split(".", 1)
@@ -84,6 +92,8 @@ def as_converted(kind, config, name: str, values: np.ndarray) -> list[tuple[str,
             if name.startswith(f"visual.{theirs}."):
                 return [(name.replace(f"visual.{theirs}", ours), values)]
         return [(name, values)]
+    if kind.name == "gemma4":
+        return of_gemma4(name, values, kind.patch)
     name = name.replace("model.vision_tower.", "vision_tower.").replace("model.multi_modal_projector.", "multi_modal_projector.")
     if kind.name == "mistral3" and name.endswith("embed_tokens.weight"):
         return [("v.token_embd.img_break", values[kind.tokens.meta()["tokens"].index("[IMG_BREAK]")])]
@@ -96,6 +106,16 @@ def as_converted(kind, config, name: str, values: np.ndarray) -> list[tuple[str,
     if kind.name == "lfm2_vl" and "patch_embedding.weight" in name:
         values = values.reshape(len(values), kind.patch, kind.patch, 3).transpose(0, 3, 1, 2)
     return [(name, values)]
+
+
+def of_gemma4(name: str, values: np.ndarray, patch: int) -> list[tuple[str, np.ndarray]]:
+    """As the converter renames them for gguf-py's map."""
+    if not name.startswith(("model.vision_tower.", "model.embed_vision.")):
+        return []
+    if "input_proj" in name:
+        values = values.reshape(len(values), patch, patch, 3).transpose(0, 3, 1, 2)
+    name = name.replace("model.vision_tower.encoder.", "vision_model.model.").replace(".linear.weight", ".weight")
+    return [(name + ".weight" * name.endswith("position_embedding_table"), np.atleast_1d(values))]
 
 
 def exchanged(name: str) -> str:
@@ -132,7 +152,7 @@ def write_mmproj(path: Path, kind, config, tensors: dict):
     made = []
     for name, values in tensors.items():
         for mapped, new in as_converted(kind, config, name, values):
-            key = mapped if mapped.startswith(("v.", "mm.")) else names.get_name(mapped, (".weight", ".bias"))
+            key = mapped if mapped.startswith(("v.", "mm.")) else names.get_name(mapped, SUFFIXES)
             assert key, name
             made.append(stored(exchanged(key) if kind.swapped else key, new))
     gguf_io.write(w, made)

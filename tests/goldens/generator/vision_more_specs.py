@@ -1,14 +1,15 @@
-"""Further kinds of models that see: LFM2-VL, Mistral 3."""
+"""Further kinds of models that see: LFM2-VL, Mistral 3, Qwen 3.5, Gemma 4."""
 
 from pathlib import Path
 
 import numpy as np
+import saved_folders
 import torch
 import transformers as hf
 import vision_pictures as pictures
 import vision_texts as texts
 from vision_pictures import Prepared
-from vision_specs import HEAD, TEXT, WIDTH, Kind, of_processor, vision, write_json
+from vision_specs import HEAD, QWEN_TOWER, TEXT, WIDTH, Kind, min_max_pixels, of_processor, qwen, vision, write_json
 from vision_texts import Tokens
 
 LFM2_TOKENS = Tokens(
@@ -107,4 +108,84 @@ MISTRAL3 = Kind(
     gains={"linear_2": 1.0},
 )
 
-KINDS = [LFM2_VL, MISTRAL3]
+# Qwen 3 VL's tower without rows of layers in between; delta nets and attention take turns, and half of a head turns.
+QWEN3_5 = qwen(
+    "qwen3_5", hf.Qwen3_5ForConditionalGeneration, hf.Qwen3_5Config,
+    QWEN_TOWER | dict(depth=2, hidden_size=32, intermediate_size=64, out_hidden_size=WIDTH, num_position_embeddings=36),
+    dict(num_hidden_layers=4, head_dim=32, layer_types=["linear_attention", "full_attention"] * 2, linear_num_key_heads=4,
+         linear_num_value_heads=4, linear_key_head_dim=16, linear_value_head_dim=16, linear_conv_kernel_dim=4),
+    [3, 3, 2], pictures.qwen(patch=4, merge=2, fewest=64, most=4096, image_mean=[0.5] * 3, image_std=[0.5] * 3), min_max_pixels,
+    rope={"mrope_interleaved": True, "partial_rotary_factor": 0.5}, text_prefix="model.language_model.", arch="qwen35",
+    keys=HEAD | {
+        "rope_dimension_count": 16, "rope_dimension_sections": [3, 3, 2, 0], "ssm_conv_kernel": 4, "ssm_state_size": 16,
+        "ssm_group_count": 4, "ssm_time_step_rank": 4, "ssm_inner_size": 64, "full_attention_interval": 2},
+    projector="qwen3vl_merger",
+    clip_keys={"image_size": 24, "patch_size": 4, "attention_layernorm_eps": 1e-6, "use_gelu": True, "spatial_merge_size": 2,
+               "is_deepstack_layers": [False, False]},
+)
+
+GEMMA4_TOKENS = Tokens(
+    "smollm", "smollm", ("<bos>", "<eos>", "<pad>", "<|turn>", "<turn|>", "<|image>", "<image|>", "<|image|>"),
+    bos="<bos>", eos="<turn|>", pad="<pad>", template=texts.GEMMA4)
+GEMMA4_WINDOW = 40
+
+
+def gemma4_inputs(prepared: list[Prepared]) -> dict:
+    most = 70 * 9
+    values, places = [], []
+    for p in prepared:
+        high, wide = p.grids[0]
+        x, y = np.meshgrid(np.arange(wide), np.arange(high))
+        of_patches, rest = np.stack([x, y], axis=-1).reshape(-1, 2), ((0, most - len(p.values)), (0, 0))
+        values.append(np.pad(p.values, rest))
+        places.append(np.pad(of_patches, rest, constant_values=-1))
+    return {"pixel_values": torch.from_numpy(np.stack(values)), "image_position_ids": torch.from_numpy(np.stack(places))}
+
+
+def gemma4_processor(folder: Path, processor):
+    """As on the hub: in one file, which says that mean and deviation are not used."""
+    image = of_processor("Gemma4ImageProcessor", "Gemma4Processor", processor)
+    del image["processor_class"]
+    write_json(folder / "processor_config.json", {"image_processor": image, "processor_class": "Gemma4Processor"})
+
+
+def gemma4_config(ids, n_vocab):
+    text = hf.Gemma4TextConfig(**TEXT | dict(
+        vocab_size=n_vocab, vocab_size_per_layer_input=n_vocab, num_hidden_layers=4, num_kv_shared_layers=2,
+        layer_types=["sliding_attention", "full_attention"] * 2, head_dim=16, global_head_dim=32, sliding_window=GEMMA4_WINDOW,
+        hidden_size_per_layer_input=16, rms_norm_eps=1e-6, final_logit_softcapping=20.0, tie_word_embeddings=True,
+        use_bidirectional_attention=None, rope_parameters=None, bos_token_id=ids["<bos>"], eos_token_id=ids["<turn|>"],
+        pad_token_id=ids["<pad>"]))
+    text.allow_global_per_layer_attribute_access = True
+    tower = dict(
+        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, head_dim=16, patch_size=4,
+        pooling_kernel_size=3, position_embedding_size=216, use_clipped_linears=True, standardize=True)
+    return hf.Gemma4Config(
+        text_config=text, vision_config=tower, audio_config=None, tie_word_embeddings=True, image_token_id=ids["<|image|>"],
+        boi_token_id=ids["<|image>"], eoi_token_id=ids["<image|>"])
+
+
+def gemma4_hub_config(config: dict) -> dict:
+    return config | {"text_config": saved_folders.gemma4(config["text_config"])}
+
+
+# E2B's kind: embeddings by layer, and bounds in the tower; what moves and scales columns is in the larger models only.
+GEMMA4 = Kind(
+    name="gemma4", model=hf.Gemma4ForConditionalGeneration, config=gemma4_config, tokens=GEMMA4_TOKENS,
+    processor=pictures.gemma4(patch=4, merge=3, tokens=70), prepare=pictures.prepare_gemma4, patch=4,
+    # 6 x 10, 10 x 6 and 1 x 70 rows: the last is too narrow for its shape.
+    pictures=[("wide", *(60, 37), {}), ("high", *(37, 60), {}), ("strip", *(240, 3), {})], order=(0, 2, 1), placeholder="<|image|>",
+    image_token="<|image|>", expand=lambda p: "<|image>" + "<|image|>" * (len(p.pixels) // 9) + "<image|>", inputs=gemma4_inputs,
+    write_processor=gemma4_processor, text_prefix="model.language_model.", arch="gemma4",
+    keys=HEAD | {
+        "key_length_swa": 16, "value_length_swa": 16, "rope_dimension_count": 32, "rope_dimension_count_swa": 16,
+        "rope_freq_base_swa": 10000.0, "sliding_window": GEMMA4_WINDOW, "sliding_window_pattern": [True, False] * 2, "shared_kv_layers": 2,
+        "embedding_length_per_layer_input": 16, "final_logit_softcapping": 20.0},
+    # A quarter of the pairs turns in layers that do not slide.
+    tables={"rope_freqs.weight": np.array([1.0] * 4 + [1e30] * 12, np.float32)},
+    projector="gemma4v", clip_keys={"image_size": 224, "patch_size": 4, "attention_layernorm_eps": 1e-6},
+    gains={"post_attention_layernorm": 8.0, "post_feedforward_layernorm": 8.0, "post_per_layer_input_norm": 4.0, "q_norm": 0.3},
+    hub_config=gemma4_hub_config,
+)
+
+KINDS = [LFM2_VL, MISTRAL3, QWEN3_5, GEMMA4]

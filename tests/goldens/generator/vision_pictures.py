@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
@@ -98,6 +99,24 @@ def pixtral(patch: int, merge: int, longest: int) -> PixtralImageProcessorPil:
 def prepare_pixtral(processor, rgb: np.ndarray, patch: int) -> Prepared:
     values = np.asarray(processor(Image.fromarray(rgb))["pixel_values"], np.float32)
     return of_frames(processor, list(values), patch, (0, 0), values)
+
+
+def gemma4(patch: int, merge: int, tokens: int) -> Gemma4ImageProcessorPil:
+    return Gemma4ImageProcessorPil(patch_size=patch, pooling_kernel_size=merge, max_soft_tokens=tokens)
+
+
+def prepare_gemma4(processor, rgb: np.ndarray, patch: int) -> Prepared:
+    out = processor(Image.fromarray(rgb))
+    values = np.asarray(out["pixel_values"], np.float32)[0]
+    places = np.asarray(out["image_position_ids"])[0]
+    values, places = values[places[:, 0] >= 0], places[places[:, 0] >= 0]
+    wide, high = (places.max(axis=0) + 1).tolist()
+    assert len(values) == high * wide == out["num_soft_tokens_per_image"][0] * processor.pooling_kernel_size**2
+    # Channels last within a patch.
+    pixels = np.rint(values * 255).astype(np.uint8).reshape(-1, patch, patch, 3).transpose(0, 3, 1, 2)
+    resized = Image.fromarray(rgb).resize((wide * patch, high * patch), Image.Resampling.BICUBIC)
+    assert (patches(np.asarray(resized).transpose(2, 0, 1), patch) == pixels).all()
+    return Prepared(0, 0, [(high, wide)], pixels, values)
 
 
 class Lfm2:

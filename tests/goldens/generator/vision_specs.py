@@ -60,6 +60,10 @@ class Kind:
     swapped: bool = False
     # Positions have three dimensions.
     mrope: bool = False
+    # Tensors of the text model's GGUF that no parameter has.
+    tables: dict = field(default_factory=dict)
+    # From config.json as transformers 5 writes it to that of files on the hub.
+    hub_config: Callable[[dict], dict] | None = None
     # From names of tensors as transformers 5 saves a new model's to those of files on the hub.
     hub_name: Callable[[str], str] | None = None
 

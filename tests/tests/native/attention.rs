@@ -3,7 +3,7 @@
 use hearth::Device;
 use hearth::ops::buffer::read_f32;
 use hearth::ops::{
-    Arithmetic, Attention, AttentionSpec, KvCache, KvSource, KvType, Ops, QkNorm, Tuning,
+    Arithmetic, Attention, AttentionSpec, KvCache, KvSource, KvType, Ops, QkNorm, Shapes, Tuning,
 };
 use hearth_tests::attention::Context;
 use hearth_tests::kernels::*;
@@ -281,6 +281,38 @@ fn attention_of_gemma_4_matches_plain_arithmetic() {
     }
 }
 
+/// Heads of which each half is rotated as a head of its own: those of Gemma 4's tower.
+#[test]
+fn heads_rotated_in_halves_match_plain_arithmetic() {
+    let errors = Errors::default();
+    for (number, (kv, head_dim)) in [
+        (KvType::F32, 16),
+        (KvType::F32, 72),
+        (KvType::F16, 64),
+        (KvType::Q8, 16),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        Steps {
+            spec: AttentionSpec {
+                kv,
+                v_norm: true,
+                qk_norm: QkNorm::Head,
+                neox: true,
+                in_halves: true,
+                scale: 0.2,
+                ..attention(4, 4, head_dim, 0)
+            },
+            first: pick(number as u64, 20..60),
+            second: pick(number as u64 + 99, 1..20),
+            dtype: Q8_0,
+            tuning: tuning([1, 16][number % 2]),
+        }
+        .check(&errors);
+    }
+}
+
 /// Windows of several sizes, one after the other, in one step: each token sees its own window, as it would alone.
 #[test]
 fn ranges_match_plain_arithmetic_on_every_backend() {
@@ -363,7 +395,7 @@ fn attention_with_many_queries_matches_plain_arithmetic() {
         Steps {
             second: pick(number as u64 + 7, 20..90),
             tuning: Tuning {
-                shared_tile: true,
+                shapes: Shapes::alike(1, true),
                 attention_workgroups: 1,
                 workgroup_bytes: 32 << 10,
                 ..few.tuning

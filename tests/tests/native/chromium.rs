@@ -13,11 +13,12 @@ use hearth_tests::header;
 use hearth_tests::manifest::{self, About, Kind};
 
 /// Numbers in a kernel's header that choose code, unlike sizes.
-const CHOICES: [&str; 7] = [
+const CHOICES: [&str; 8] = [
     "ACTIVATION",
     "NORM",
     "GATING",
     "KV_PARTS",
+    "KEPT_PARTS",
     "QUERY_HEADS",
     "HEAD_GATES",
     "TAPS",

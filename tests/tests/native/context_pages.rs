@@ -285,7 +285,11 @@ fn a_long_conversation_answers_at_once() {
     let pages = save(&mut engine);
     let bytes: usize = pages.iter().map(Vec::len).sum();
     drop(engine);
-    let mut engine = load(&device, &path, 2048, KvType::F32);
+    let two = LoadOptions {
+        conversations: Some(2),
+        ..options(2048, KvType::F32)
+    };
+    let mut engine = load_file_with(Device::clone(&device), &path, two);
     let start = std::time::Instant::now();
     restore(&mut engine, &pages);
     let restored = start.elapsed();
@@ -296,6 +300,13 @@ fn a_long_conversation_answers_at_once() {
     );
     assert_eq!(found, expected);
     assert_eq!(cached, 1908);
+    // Another conversation leaves it where it is, in an engine that has room for both.
+    time(&mut engine, &prompt(2, 64));
+    let (switched, found, cached) = time(&mut engine, &text);
+    println!("{switched:?} after another conversation");
+    assert_eq!(found, expected);
+    assert_eq!(cached, 1908);
+    assert!(switched * 10 < before, "{switched:?} {before:?}");
     // One position takes the same bytes everywhere: 30 layers, 3 heads of 64, K and V, f32.
     let rows = (1909 + 23) * 30 * 2 * 3 * 64 * 4;
     assert!(bytes > rows && bytes < rows + rows / 100, "{bytes} {rows}");

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hearth::model::cost::{Prediction, StepCost, cost, kinds};
-use hearth::ops::{KvType, Tuning};
+use hearth::model::outline::{OutlineOptions, Step, outline};
+use hearth::ops::{KvType, Shapes, Tuning};
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::cost::CLASSES;
 use hearth_tests::published::{self, Published};
@@ -183,6 +184,7 @@ fn counters_are_those_that_were_derived_by_hand() {
         assert!(expected.contains(&ratio), "{}: {ratio}", shape.name);
         let tuning = Tuning {
             decode_threads_per_tile: 16,
+            shapes: Shapes::alike(16, true),
             ..Tuning::LARGE_GPU
         };
         let launches = kinds(&shape.parsed(), tuning, KvType::F16, CONTEXTS[0], false).unwrap();
@@ -220,6 +222,49 @@ fn counters_of_hybrids_are_those_that_were_derived_by_hand() {
         let totals = cost(&model.header, KvType::F16, Some(2048)).unwrap().totals;
         let found = [totals.launches, totals.weight_bytes, totals.state_bytes];
         assert_eq!(found, expected, "{}", model.name);
+    }
+}
+
+/// Bounds that hybrids were built for: a token's launches, the traffic of states, drafts without a copy of them, and the scan's share
+/// of what a token reads and writes.
+#[test]
+fn recurrent_layers_keep_to_their_bounds() {
+    for (model, layers, share) in [
+        (published::qwen35(Types::Q40), 24, 0.15),
+        (published::qwen35_4b(Types::Q40), 32, 0.05),
+    ] {
+        let at = |step| OutlineOptions {
+            tuning: Tuning::LARGE_GPU,
+            step,
+            context_size: Some(2048),
+            kv_type: KvType::F16,
+            positions: Some(CONTEXTS[0]),
+            filters: false,
+        };
+        let token = outline(&model.header, at(Step::Decode)).unwrap();
+        let launches = token.len();
+        assert!(launches <= 6 * layers + 4, "{}: {launches}", model.name);
+        let states = token.iter().filter(|launch| launch.name == "delta");
+        let states: u64 = states.map(|launch| launch.counters.state_bytes).sum();
+        let weights: u64 = token
+            .iter()
+            .map(|launch| launch.counters.weight_bytes)
+            .sum();
+        let found = states as f64 / weights as f64;
+        println!(
+            "{}: {launches} launches, states take {found:.4} of the weights' bytes",
+            model.name
+        );
+        assert!(found > 0.0 && found <= share, "{}: {found}", model.name);
+        let drafts = outline(&model.header, at(Step::Drafts)).unwrap();
+        let names: Vec<&str> = drafts.iter().map(|launch| launch.name.as_str()).collect();
+        assert!(
+            names.contains(&"delta") && !names.contains(&"copy"),
+            "{names:?}"
+        );
+        // (each layer's, which also brings the accepted ones of the step before into the state)
+        let scans = names.iter().filter(|name| **name == "delta").count();
+        assert_eq!(scans, layers * 3 / 4, "{}", model.name);
     }
 }
 

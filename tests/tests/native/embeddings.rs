@@ -6,7 +6,9 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{ModelHeader, Value};
 use hearth_tests::compare::{assert_near, assert_within, worst_error};
 use hearth_tests::manifest::{self, Kind};
-use hearth_tests::{On, exact, goldens, header, load_file_with, load_files, open, real_model};
+use hearth_tests::{
+    On, borrow, exact, goldens, header, load_file_with, load_files, open, real_model,
+};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -53,9 +55,11 @@ fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
 fn check_all(on: On, tolerance: f32) {
     let kinds = [Kind::Embedding, Kind::EmbeddingFolder];
     for golden in kinds.into_iter().flat_map(manifest::of) {
-        let Some(device) = open(on) else { return };
+        let Some(device) = borrow(on, |_| ()) else {
+            return;
+        };
         let options = exact(golden.expected::<Golden>().max_length);
-        let mut engine = load_files(device, &golden.model(), options).unwrap();
+        let mut engine = load_files(device.clone(), &golden.model(), options).unwrap();
         check(&golden.name, &mut engine, on, tolerance);
         if golden.generates {
             // A decoder still generates, whatever was embedded before.
@@ -64,6 +68,7 @@ fn check_all(on: On, tolerance: f32) {
             let error = block_on(engine.logits(&[5, 6, 7])).unwrap_err();
             assert_eq!(error.code(), "invalid_request");
         }
+        block_on(engine.close());
     }
 }
 
@@ -109,14 +114,17 @@ fn check_together(name: &str, engine: &mut Engine, inputs: &[EmbedInput], tolera
 
 fn check_all_together(on: On, tolerance: f32) {
     for golden in manifest::of(Kind::Embedding) {
-        let Some(device) = open(on) else { return };
-        let mut engine = load_files(device, &golden.model(), exact(64)).unwrap();
+        let Some(device) = borrow(on, |_| ()) else {
+            return;
+        };
+        let mut engine = load_files(device.clone(), &golden.model(), exact(64)).unwrap();
         let of = |i: u32| EmbedInput {
             ids: Some((0..2 + i % 7).map(|k| 5 + (i * 31 + k * 7) % 200).collect()),
             ..EmbedInput::default()
         };
         let inputs: Vec<EmbedInput> = (0..12).map(of).collect();
         check_together(&golden.name, &mut engine, &inputs, tolerance);
+        block_on(engine.close());
     }
 }
 
@@ -303,12 +311,14 @@ fn minilm() {
         return;
     };
     for (on, tolerance) in [(On::Cpu, 1e-5), (On::Gpu, 1e-5)] {
-        let Some(device) = open(on) else { return };
+        let Some(device) = borrow(on, |_| ()) else {
+            return;
+        };
         let options = LoadOptions {
             context_size: Some(256),
             ..Default::default()
         };
-        let mut engine = load_files(device, &folder, options).unwrap();
+        let mut engine = load_files(device.clone(), &folder, options).unwrap();
         check("minilm", &mut engine, on, tolerance);
         let golden: Golden = manifest::named("minilm").expected();
         let inputs: Vec<EmbedInput> = (golden.cases.iter())
@@ -316,5 +326,6 @@ fn minilm() {
             .map(|case| EmbedInput::text(&case.text))
             .collect();
         check_together("minilm", &mut engine, &inputs, tolerance);
+        block_on(engine.close());
     }
 }

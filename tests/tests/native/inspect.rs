@@ -1,16 +1,18 @@
 //! The figures that a header gives for a model are what loading it takes.
 
 use hearth::model::cost::cost;
+use hearth::model::outline::{OutlineOptions, Step, allocated};
 use hearth::model::report::inspect;
-use hearth::ops::KvType;
+use hearth::ops::{KvType, Tuning};
 use hearth_modelfile::budget::{InspectOptions, Report, Runs};
-use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::config::{ModelConfig, SNAPSHOTS};
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Container, Parsed, Value, gguf};
 use hearth_modelfile::files::folder;
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::sampling::AdvisedSampling;
-use hearth_tests::synthetic::SHAPES;
+use hearth_tests::published;
+use hearth_tests::synthetic::{SHAPES, Types};
 use hearth_tests::{On, TinyFile, exact, goldens, header, load_file_with, manifest, open};
 
 fn report(name: &str, options: InspectOptions<'_>) -> Report {
@@ -34,6 +36,8 @@ fn the_budget_is_what_an_engine_takes() {
         "family_qwen35",
         "family_granite_hybrid",
         "family_falcon_h1",
+        "family_glm4_moe_lite",
+        "family_youtu",
         "embed_bert",
     ] {
         let device = open(On::Cpu).expect("the CPU always opens");
@@ -82,6 +86,49 @@ fn the_budget_is_what_an_engine_takes() {
         assert!((speed.at_most - 1e9 / budget.token.bytes as f64).abs() < 1e-3);
         assert_eq!(verdict.tokens_per_second, Some(speed.tokens_per_second));
         assert!(speed.tokens_per_second < speed.at_most, "{name}: {speed:?}");
+    }
+}
+
+/// Models of their true shapes, too large for a test's memory: what is said of them is what a loader would allocate.
+#[test]
+fn the_budget_of_a_true_shape_is_what_a_loader_allocates() {
+    for model in [
+        published::qwen35(Types::Q40),
+        published::qwen35_4b(Types::Q40),
+        published::gemma4_e2b(Types::Q40),
+    ] {
+        for kv_type in [KvType::F16, KvType::Q8] {
+            let options = InspectOptions {
+                context_size: Some(2048),
+                memory: None,
+                kv_type: Some(kv_type),
+                device: None,
+                bandwidth: None,
+                launch_gap: None,
+            };
+            let report = inspect(&model.header, options);
+            let Runs::Budget(budget) = report.run else {
+                panic!("{}: {:?}", model.name, report.run)
+            };
+            let options = OutlineOptions {
+                tuning: Tuning::LARGE_GPU,
+                step: Step::Decode,
+                context_size: Some(2048),
+                kv_type,
+                positions: None,
+                filters: false,
+            };
+            let allocated = allocated(&model.header, options).unwrap();
+            let memory = budget.memory;
+            println!(
+                "{} {kv_type:?}: {allocated:?} of {}",
+                model.name, memory.total
+            );
+            let copies = 1 + SNAPSHOTS as u64;
+            assert_eq!(memory.weights, allocated.weights, "{}", model.name);
+            assert_eq!(memory.kv, allocated.kv, "{}", model.name);
+            assert_eq!(memory.state, copies * allocated.states, "{}", model.name);
+        }
     }
 }
 

@@ -91,3 +91,43 @@ fn rows_are_merged_on_every_backend() {
         }
     });
 }
+
+/// Columns are multiplied, moved and kept within bounds.
+#[test]
+fn columns_are_mapped_on_every_backend() {
+    for_each_backend(|device| {
+        let ops = Ops::new(&device.handle, tuning(1));
+        for (t, cols) in [(1, 4), (5, 68), (70, 260)] {
+            let (x, factors, terms) = (values(3, t * cols), values(4, cols), values(5, cols));
+            // Bounds that half of the values exceed, and none.
+            let bound = |c: usize| {
+                if c.is_multiple_of(3) {
+                    f32::MAX
+                } else {
+                    0.1 + 0.01 * c as f32
+                }
+            };
+            let (least, most): (Vec<f32>, Vec<f32>) =
+                (0..cols).map(|c| (-bound(c), 0.5 * bound(c))).unzip();
+            let expected: Vec<f32> = (x.iter().enumerate())
+                .map(|(i, x)| {
+                    let c = i % cols;
+                    let y = f64::from(*x) * f64::from(factors[c]) + f64::from(terms[c]);
+                    y.clamp(f64::from(least[c]), f64::from(most[c])) as f32
+                })
+                .collect();
+            assert!(
+                expected
+                    .iter()
+                    .enumerate()
+                    .any(|(i, y)| *y == most[i % cols])
+            );
+            let columns = [factors, terms, least, most].concat();
+            let y = ops.affine(
+                &tensor(device, &x, [t, cols]),
+                &tensor(device, &columns, [4, cols]),
+            );
+            assert_close("affine", &block_on(read_f32(&y)).unwrap(), &expected, 1e-6);
+        }
+    });
+}

@@ -3,7 +3,7 @@
 
 use hearth::Device;
 use hearth::ops::buffer::read_f32;
-use hearth::ops::{Activation, Arithmetic, Ops, Tuning};
+use hearth::ops::{Activation, Arithmetic, Ops, Shapes, TileShape, Tuning};
 use hearth_modelfile::quant::Packing;
 use hearth_tests::kernels::*;
 use pollster::block_on;
@@ -209,6 +209,45 @@ fn wide_tiles_match_plain_arithmetic_on_every_backend() {
         let mut linear = Linear::drawn(number, number % DTYPES.len(), n, tuning);
         linear.blocks = linear.blocks.div_ceil(4);
         linear.check(&errors);
+    }
+}
+
+/// Returns choices that give every matrix one tile.
+fn in_tiles(tile: TileShape) -> Shapes {
+    Shapes {
+        tile,
+        few_rows_tile: tile,
+        ..Shapes::alike(1, false)
+    }
+}
+
+/// Compares every tile that a device may choose, as floats and as integers, for one storage type of each kind of block: plain
+/// floats, halves, one scale and a minimum, one scale, two scales.
+#[test]
+fn tiles_of_every_shape_match_plain_arithmetic() {
+    let errors = Errors::default();
+    // F32, F16, Q4_0, Q8_0, Q6_K
+    for (number, dtype) in [0, 1, 3, 5, 11].into_iter().enumerate() {
+        for (at, tile) in TileShape::ALL.into_iter().enumerate() {
+            for arithmetic in [Arithmetic::F32, Arithmetic::I15] {
+                // (floats have no integers)
+                if arithmetic == Arithmetic::I15 && dtype < 2 {
+                    continue;
+                }
+                let tuning = Tuning {
+                    shared_tile: true,
+                    arithmetic,
+                    shapes: in_tiles(tile),
+                    workgroup_bytes: 32 << 10,
+                    ..tuning(1)
+                };
+                let seed = 8 * number + at;
+                let n = pick(seed as u64, 17..140);
+                let mut linear = Linear::drawn(seed, dtype, n, tuning);
+                linear.blocks = linear.blocks.div_ceil(4);
+                linear.check(&errors);
+            }
+        }
     }
 }
 

@@ -27,26 +27,48 @@ fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
     covered
 }
 
+/// Returns the architecture of a file, or of a folder.
+fn architecture(path: PathBuf) -> String {
+    let (files, _) = folder::open(&path).unwrap();
+    let metadata = files.join().unwrap().0.metadata;
+    metadata.str("general.architecture").unwrap().to_owned()
+}
+
 /// Returns the architectures of the folders among the goldens.
 fn in_folders() -> BTreeSet<String> {
-    let architecture = |path: PathBuf| {
-        let (files, _) = folder::open(&path).unwrap();
-        let metadata = files.join().unwrap().0.metadata;
-        metadata.str("general.architecture").unwrap().to_owned()
-    };
-    let all = manifest::of(Kind::Folder).into_iter();
+    let kinds = [Kind::Folder, Kind::EmbeddingFolder, Kind::Rerank];
+    let all = kinds.into_iter().flat_map(manifest::of);
+    let folders = all
+        .map(|golden| golden.model())
+        .filter(|path| path.is_dir());
     // (of models that compare pictures with texts, whose test is their own)
     let more = ["clip", "siglip"].map(|kind| goldens().join(format!("captions/captions_{kind}")));
-    all.map(|golden| golden.model())
-        .chain(more)
-        .map(architecture)
-        .collect()
+    folders.chain(more).map(architecture).collect()
+}
+
+/// Returns the architectures whose GGUF goldens Chromium runs on WebGPU on every change, and those that it runs in complete runs.
+fn in_chromium() -> [BTreeSet<String>; 2] {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/support/chromium-families.json");
+    let listed: BTreeSet<String> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let (mut always, mut complete) = (BTreeSet::new(), BTreeSet::new());
+    // (tests/e2e/specs/core: tiny.spec.ts and embeddings.spec.ts run theirs on every change, families.spec.ts those that are listed)
+    for kind in [Kind::Tiny, Kind::Embedding, Kind::Family] {
+        for golden in manifest::of(kind) {
+            let runs = kind != Kind::Family || listed.contains(&golden.name);
+            let architecture = architecture(golden.model());
+            if runs {
+                always.insert(architecture);
+            } else {
+                complete.insert(architecture);
+            }
+        }
+    }
+    [always, complete]
 }
 
 fn families() -> String {
-    let (covered, in_folders) = (covered(), in_folders());
-    let mut out =
-        "| architecture | models | storage types in its golden |\n| --- | --- | --- |\n".to_owned();
+    let (covered, in_folders, [always, complete]) = (covered(), in_folders(), in_chromium());
+    let mut out = "| architecture | models | storage types in its GGUF golden | folder | Chromium |\n| --- | --- | --- | --- | --- |\n".to_owned();
     for spec in FAMILIES {
         let types = match covered.get(spec.name) {
             Some(types) => {
@@ -54,11 +76,24 @@ fn families() -> String {
                 let ordered = all.filter(|name| types.contains(name));
                 ordered.collect::<Vec<_>>().join(", ")
             }
-            None if in_folders.contains(spec.name) => "(a folder)".to_owned(),
+            None if in_folders.contains(spec.name) => "none".to_owned(),
             None => panic!("{} has no golden", spec.name),
         };
         assert!(!spec.models.is_empty(), "{}", spec.name);
-        out += &format!("| `{}` | {} | {types} |\n", spec.name, spec.models);
+        let folder = match (in_folders.contains(spec.name), spec.checkpoints) {
+            (true, _) => "yes",
+            (false, []) => "",
+            (false, _) => "untested",
+        };
+        let browser = match (always.contains(spec.name), complete.contains(spec.name)) {
+            (true, _) => "yes",
+            (false, true) => "`--full`",
+            (false, false) => "",
+        };
+        out += &format!(
+            "| `{}` | {} | {types} | {folder} | {browser} |\n",
+            spec.name, spec.models
+        );
     }
     out
 }
@@ -96,6 +131,49 @@ fn quants() -> String {
         out += &format!("| {name} | {file:.2} | {what} | {device:.2} |\n");
     }
     out
+}
+
+/// What a cell claims is what these tests run, each over all goldens of its kinds; without them the tables would be lists of wishes.
+#[test]
+fn the_tests_behind_the_tables_run_all_goldens_of_their_kinds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (file, parts) in [
+        // Each family's GGUF file on GPU and CPU, and each folder.
+        (
+            "tests/native/families.rs",
+            &["manifest::of(Kind::Family)", "On::Cpu", "On::Gpu"][..],
+        ),
+        (
+            "tests/native/safetensors.rs",
+            &["manifest::of(Kind::Folder)"],
+        ),
+        (
+            "tests/native/embeddings.rs",
+            &[
+                "Kind::Embedding",
+                "Kind::EmbeddingFolder",
+                "On::Cpu",
+                "On::Gpu",
+            ],
+        ),
+        (
+            "tests/native/reranking.rs",
+            &["manifest::of(Kind::Rerank)", "On::Cpu", "On::Gpu"],
+        ),
+        (
+            "e2e/specs/core/families.spec.ts",
+            &["goldensOf(\"family\")", "chromium-families.json"],
+        ),
+        (
+            "e2e/specs/core/embeddings.spec.ts",
+            &["goldensOf(\"embedding\")"],
+        ),
+    ] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for part in parts {
+            assert!(text.contains(part), "{file} has no {part}");
+        }
+    }
 }
 
 #[test]

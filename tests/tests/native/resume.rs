@@ -65,6 +65,18 @@ fn check(engine: &mut Engine, request: &Request, whole: &Answer, n: usize) {
     let (found, expected) = (rest.usage, whole.usage);
     assert_eq!(found.completion_tokens, expected.completion_tokens);
     assert_eq!(found.prompt_tokens, expected.prompt_tokens);
+    // Whoever has kept the tokens alone gets their text again.
+    let again = answer(
+        engine,
+        &Request {
+            repeat_resumed: true,
+            ..request
+        },
+    );
+    assert_eq!(again.ids, whole.ids, "behind {n}");
+    assert_eq!(again.text, whole.text, "behind {n}");
+    assert_eq!(again.finish, whole.finish);
+    assert_eq!(again.usage.completion_tokens, whole.usage.completion_tokens);
 }
 
 #[test]
@@ -144,6 +156,14 @@ fn what_was_given_has_to_make_sense() {
         assert_eq!(error.code(), "invalid_request", "{error}");
         assert!(error.to_string().contains("resume_ids"), "{error}");
     }
+    let with_logprobs = Request {
+        resume_ids: vec![5],
+        repeat_resumed: true,
+        logprobs: true,
+        ..request.clone()
+    };
+    let error = engine.start(&with_logprobs).unwrap_err();
+    assert!(error.to_string().contains("beside logprobs"), "{error}");
     // Also more tokens than the context has room for.
     let request = Request {
         resume_ids: vec![5; 240],

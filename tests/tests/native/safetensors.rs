@@ -13,14 +13,16 @@ use hearth_tests::compare::assert_near;
 use hearth_tests::manifest::{self, Kind};
 use hearth_tests::reference::{check_engine, check_prompts};
 use hearth_tests::{
-    On, TinyFile, exact, golden_bytes, goldens, header, load_files, load_with, open,
+    On, TinyFile, borrow, exact, golden_bytes, goldens, header, load_files, load_with, open,
 };
 use pollster::block_on;
 
 fn check_folders(on: On, names: &[&str]) {
     for name in names {
-        let Some(device) = open(on) else { return };
-        let mut engine = load_files(device, &manifest::named(name).model(), exact(256))
+        let Some(device) = borrow(on, |_| ()) else {
+            return;
+        };
+        let mut engine = load_files(device.clone(), &manifest::named(name).model(), exact(256))
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         check_prompts(name, &engine);
         // Floats are exact; the CPU rounds the factors that blocks are multiplied with.
@@ -29,6 +31,7 @@ fn check_folders(on: On, names: &[&str]) {
             _ => 2e-4,
         };
         check_engine(name, on, &mut engine, tolerance);
+        block_on(engine.close());
     }
 }
 

@@ -17,7 +17,11 @@ fn refused(kernel: &Kernel) -> Option<String> {
     };
     // The features that the device module asks for. Reading f16 from storage is part of WebGPU.
     let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-    if kernel.modules().contains(&&modules::REDUCE_SUBGROUP) {
+    let with_subgroups = [&modules::REDUCE_SUBGROUP, &modules::SCORES_BY_COLUMN];
+    if with_subgroups
+        .iter()
+        .any(|module| kernel.modules().contains(module))
+    {
         capabilities |= Capabilities::SUBGROUP;
     }
     let mut validator = Validator::new(ValidationFlags::all(), capabilities);

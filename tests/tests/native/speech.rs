@@ -244,8 +244,8 @@ fn nothing_is_heard_where_nothing_is_said() {
     let hum = |n: usize| (n as f32 * std::f32::consts::TAU * 50.0 / 16_000.0).sin() * 0.1;
     for (name, samples) in [
         ("silence", vec![0.0; 35 * 16_000]),
-        ("noise", (0..10 * 16_000).map(|_| noise(0.05)).collect()),
-        ("hum", (0..10 * 16_000).map(hum).collect()),
+        ("noise", (0..30 * 16_000).map(|_| noise(0.05)).collect()),
+        ("hum", (0..30 * 16_000).map(hum).collect()),
         ("no samples", Vec::new()),
         ("one sample", vec![0.5]),
     ] {

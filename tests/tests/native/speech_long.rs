@@ -1,9 +1,12 @@
-//! A recording of minutes with noise by the real whisper-tiny.en.
+//! Recordings of minutes, with noise, with a word said again and again, and with words at windows' edges, by the real whisper-tiny.en.
 
 use std::rc::Rc;
+use std::time::Instant;
 
-use hearth_audio::whisper::{Options, Whisper};
-use hearth_tests::real_model;
+use hearth_audio::subtitles::{Cue, srt};
+use hearth_audio::whisper::{Options, SegmentText, Whisper};
+use hearth_tests::{golden_bytes, real_model};
+use serde::Deserialize;
 
 use crate::speech::{folder, recording, transcribe};
 
@@ -64,4 +67,167 @@ fn speech_in_noise_is_written_down_alone() {
     // Noise alone is nothing at all.
     let (_, found) = transcribe(&model, samples[..20 * RATE].to_vec(), options);
     assert!(found.is_empty());
+}
+
+fn text(segments: &[SegmentText]) -> String {
+    segments
+        .iter()
+        .map(|segment| segment.text.as_str())
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct LongForm {
+    pieces: Vec<Piece>,
+    samples: usize,
+    /// Frames at which windows begin.
+    seeks: Vec<usize>,
+    segments: Vec<Cue>,
+    srt: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Piece {
+    /// Samples of the recording, from and to.
+    Speech([usize; 2]),
+    /// Samples of silence.
+    Silence(usize),
+}
+
+/// Three minutes with pauses: the same windows, texts and times as transformers' long form, and the same file of subtitles; in a
+/// full run, since it takes most of a minute.
+#[test]
+fn three_minutes_are_written_down_as_transformers_does() {
+    if std::env::var_os("HEARTH_FULL").is_none() {
+        return;
+    }
+    let Some((model, sound)) = model() else {
+        return;
+    };
+    let golden: LongForm =
+        serde_json::from_slice(&golden_bytes("real/whisper_long_form.json")).unwrap();
+    let parts: Vec<Vec<f32>> = (golden.pieces.iter())
+        .map(|piece| match *piece {
+            Piece::Speech([from, to]) => sound[from..to].to_vec(),
+            Piece::Silence(samples) => vec![0.0; samples],
+        })
+        .collect();
+    let samples = parts.concat();
+    assert_eq!(samples.len(), golden.samples);
+    assert!(samples.len() >= 180 * RATE);
+    let options = Options {
+        temperatures: vec![0.0],
+        ..Options::default()
+    };
+    let start = Instant::now();
+    let (_, found) = transcribe(&model, samples, options);
+    let seconds = start.elapsed().as_secs_f64();
+    let length = golden.samples as f64 / RATE as f64;
+    println!(
+        "{length:.1} s of sound in {seconds:.1} s, {:.1} times as fast as it was said",
+        length / seconds
+    );
+    let mut seeks: Vec<usize> = found.iter().map(|segment| segment.seek).collect();
+    seeks.dedup();
+    assert_eq!(seeks, golden.seeks);
+    let cues: Vec<Cue> = (found.iter())
+        .map(|segment| Cue {
+            start: segment.start,
+            end: segment.end,
+            text: segment.text.clone(),
+        })
+        .collect();
+    for (found, wanted) in cues.iter().zip(&golden.segments) {
+        assert_eq!(found.text, wanted.text, "at {} s", wanted.start);
+        assert!(
+            (found.start - wanted.start).abs() < 1e-6 && (found.end - wanted.end).abs() < 1e-6,
+            "{found:?}, expected {wanted:?}"
+        );
+    }
+    assert_eq!(cues.len(), golden.segments.len());
+    assert_eq!(srt(&cues), golden.srt);
+}
+
+/// Returns the samples of the first word that is `wanted`, found by the times of words.
+fn word(model: &Rc<Whisper>, sound: &[f32], wanted: &str) -> Vec<f32> {
+    let options = Options {
+        words: true,
+        ..Options::default()
+    };
+    let (_, found) = transcribe(model, sound[..8 * RATE].to_vec(), options);
+    let mut words = found
+        .iter()
+        .flat_map(|segment| segment.words.iter().flatten());
+    let word = words.find(|word| word.word.trim_matches([' ', ',', '.']) == wanted);
+    let word = word.unwrap_or_else(|| panic!("no {wanted:?} in {}", text(&found)));
+    let at = |seconds: f64| (seconds * RATE as f64) as usize;
+    sound[at(word.start)..at(word.end)].to_vec()
+}
+
+/// A word that is said 60 times, on which models go round in circles, has an end, and is not written much more often; in a full
+/// run, since all temperatures are tried.
+#[test]
+fn a_word_said_sixty_times_ends() {
+    if std::env::var_os("HEARTH_FULL").is_none() {
+        return;
+    }
+    let Some((model, sound)) = model() else {
+        return;
+    };
+    let mut once = word(&model, &sound, "times");
+    once.extend(vec![0.0; RATE / 4]);
+    let samples = once.repeat(60);
+    let seconds = samples.len() as f64 / RATE as f64;
+    let start = Instant::now();
+    let (_, found) = transcribe(&model, samples, Options::default());
+    let text = text(&found);
+    println!(
+        "{seconds:.1} s in {:.1} s: {} segments:{text}",
+        start.elapsed().as_secs_f64(),
+        found.len()
+    );
+    assert!(!found.is_empty());
+    let mut last = 0.0;
+    for segment in &found {
+        assert!(
+            segment.start >= last && segment.end <= seconds + 1e-6,
+            "{segment:?}"
+        );
+        last = segment.start;
+    }
+    assert!(text.split_whitespace().count() <= 90, "{text}");
+}
+
+/// A phrase in the middle of which a window of 30 s ends is written once, as are those around it.
+#[test]
+fn a_word_across_the_edge_of_a_window_survives() {
+    let Some((model, sound)) = model() else {
+        return;
+    };
+    let options = Options {
+        temperatures: vec![0.0],
+        ..Options::default()
+    };
+    // Windows end in different words.
+    for tenths in [250, 262] {
+        let silence = vec![0.0; tenths * RATE / 10];
+        let samples = [&silence, &sound[..9 * RATE]].concat();
+        let (_, found) = transcribe(&model, samples, options.clone());
+        let text = text(&found).to_lowercase();
+        println!("{tenths}: {text}");
+        for phrase in [
+            "best of times",
+            "worst of times",
+            "age of wisdom",
+            "age of foolishness",
+        ] {
+            assert_eq!(text.matches(phrase).count(), 1, "{phrase}: {text}");
+        }
+        let seeks: Vec<usize> = found.iter().map(|segment| segment.seek).collect();
+        assert!(
+            seeks.first() != seeks.last(),
+            "one window has it all: {seeks:?}"
+        );
+    }
 }

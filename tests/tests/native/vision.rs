@@ -15,7 +15,7 @@ use pollster::block_on;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(crate) const KINDS: [&str; 7] = [
+pub(crate) const KINDS: [&str; 9] = [
     "smolvlm",
     "gemma3",
     "qwen3_vl",
@@ -23,6 +23,8 @@ pub(crate) const KINDS: [&str; 7] = [
     "qwen2_vl",
     "mistral3",
     "qwen2_5_vl",
+    "qwen3_5",
+    "gemma4",
 ];
 
 /// Largest difference of a picture's rows: three times the one measured.

@@ -3,7 +3,7 @@
 use hearth_modelfile::Result;
 
 use super::json::{Json, ends, first_id, suppressed};
-use super::{Activation, Config, Family, Positions, Sinusoid, metadata};
+use super::{Activation, Config, Family, Positions, Sinusoid, metadata, rules};
 
 pub fn read(json: &Json, generation: &Json, family: Family) -> Result<Config> {
     let is_marian = family == Family::Marian;
@@ -94,5 +94,6 @@ pub fn read(json: &Json, generation: &Json, family: Family) -> Result<Config> {
         },
         suppressed,
         tasks: Vec::new(),
+        rules: rules(json, generation)?,
     })
 }

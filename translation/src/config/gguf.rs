@@ -7,6 +7,7 @@ use hearth_modelfile::container::{Metadata, TensorInfo};
 
 use super::t5::first_tasks;
 use super::{Activation, Config, Family, Positions, SIZES, T5_TOKENS, metadata};
+use crate::beams::Rules;
 
 /// Largest distance with a bucket of its own, which the format has no key for.
 const MAX_DISTANCE: usize = 128;
@@ -96,5 +97,6 @@ pub fn read(meta: &Metadata, tensors: &[TensorInfo]) -> Result<Config> {
         suppressed: Vec::new(),
         // Only the first T5 has no gate, and only it and its kin were taught these.
         tasks: if is_gated { Vec::new() } else { first_tasks() },
+        rules: Rules::default(),
     })
 }

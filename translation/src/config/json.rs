@@ -27,6 +27,11 @@ impl Json {
         Self(Value::Null)
     }
 
+    /// Tells whether there is no such file.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_null()
+    }
+
     /// Returns the value, unless it is absent or null.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())
@@ -59,6 +64,12 @@ impl Json {
         self.typed(key, "a number of at least 0", |value| {
             let value = value.as_f64()? as f32;
             (value.is_finite() && value >= 0.0).then_some(value)
+        })
+    }
+
+    pub fn number(&self, key: &str) -> Result<Option<f64>> {
+        self.typed(key, "a number from -100 to 100", |value| {
+            value.as_f64().filter(|value| value.abs() <= 100.0)
         })
     }
 

@@ -10,6 +10,8 @@ use hearth_modelfile::{Error, Result};
 
 use json::Json;
 
+use crate::beams::{BEAMS, Rules, Stopping};
+
 /// Kinds of models, by what their texts look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -104,6 +106,40 @@ pub struct Config {
     pub suppressed: Vec<u32>,
     /// Translations that T5 was taught.
     pub tasks: Vec<Task>,
+    /// Parts of a beam search.
+    pub rules: Rules,
+}
+
+/// Returns the parts of a beam search that the files choose: `generation_config.json`, and `config.json` where there is none, as in
+/// the reference.
+///
+/// # Errors
+/// [`Error::Metadata`] for a number of beams or a penalty out of range.
+fn rules(config: &Json, generation: &Json) -> Result<Rules> {
+    let file = if generation.is_empty() {
+        config
+    } else {
+        generation
+    };
+    let usual = Rules::default();
+    let key = "early_stopping";
+    Ok(Rules {
+        advised: (file.opt_size("num_beams")?).map_or(1, |beams| beams.min(*BEAMS.end())),
+        length_penalty: file
+            .number("length_penalty")?
+            .unwrap_or(usual.length_penalty),
+        stopping: match file.get(key) {
+            None => usual.stopping,
+            Some(value) if *value == true => Stopping::Early,
+            Some(value) if *value == false => Stopping::Heuristic,
+            Some(value) if *value == "never" => Stopping::Never,
+            Some(value) => {
+                let expected = "true, false or \"never\"";
+                return Err(metadata(key, expected, value.to_string()));
+            }
+        },
+        is_renormalised: file.bool("renormalize_logits")?.unwrap_or(false),
+    })
 }
 
 /// Range of sizes: beyond it a header is damaged.

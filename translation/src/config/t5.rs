@@ -3,7 +3,7 @@
 use hearth_modelfile::Result;
 
 use super::json::{Json, ends, first_id, suppressed};
-use super::{Activation, Config, Family, Positions, T5_TOKENS, Task, metadata};
+use super::{Activation, Config, Family, Positions, T5_TOKENS, Task, metadata, rules};
 
 /// English names of languages that T5's own prefixes have.
 const NAMES: [(&str, &str); 4] = [
@@ -75,6 +75,7 @@ pub fn read(json: &Json, generation: &Json, kind: &str) -> Result<Config> {
         },
         suppressed: suppressed([json, generation])?,
         tasks: tasks(json),
+        rules: rules(json, generation)?,
     })
 }
 

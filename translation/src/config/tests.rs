@@ -47,6 +47,38 @@ fn marian_never_writes_its_padding() {
 }
 
 #[test]
+fn beams_are_those_of_the_generation_file() {
+    let rules = |config: &str, generation: Option<&str>| {
+        let config = MARIAN.replace("\"scale_embedding\":true", config);
+        Config::from_texts(&config, generation, false).map(|config| config.rules)
+    };
+    let of_config = r#""num_beams":6,"early_stopping":true,"length_penalty":0.5"#;
+    let found = rules(of_config, None).unwrap();
+    assert_eq!((found.advised, found.length_penalty), (6, 0.5));
+    assert_eq!(
+        (found.stopping, found.is_renormalised),
+        (Stopping::Early, false)
+    );
+    let generation = r#"{"num_beams":4,"early_stopping":"never","renormalize_logits":true}"#;
+    let found = rules(of_config, Some(generation)).unwrap();
+    assert_eq!((found.advised, found.length_penalty), (4, 1.0));
+    assert_eq!(
+        (found.stopping, found.is_renormalised),
+        (Stopping::Never, true)
+    );
+    assert_eq!(rules(of_config, Some("{}")).unwrap(), Rules::default());
+    for wrong in [
+        r#""num_beams":0"#,
+        r#""early_stopping":"soon""#,
+        r#""length_penalty":1e9"#,
+        r#""renormalize_logits":1"#,
+    ] {
+        let error = rules(wrong, None).err().map(|error| error.code());
+        assert_eq!(error, Some("bad_metadata"), "{wrong}");
+    }
+}
+
+#[test]
 fn unknown_mathematics_is_refused() {
     let code = |text: &str| read(text).err().map(|error| error.code());
     for (text, from, to, wanted) in [

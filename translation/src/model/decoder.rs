@@ -1,5 +1,7 @@
 //! Decoder: tokens so far to logits of the next, with the encoder's output in sight.
 
+use std::rc::Rc;
+
 use hearth_cpu::layers::{Memory, Past};
 use hearth_modelfile::Result;
 
@@ -31,9 +33,10 @@ pub struct Decoder {
 }
 
 /// Keys and values of the encoder's output in each layer, made once.
-pub type Seen = Vec<Memory>;
+pub type Seen = Rc<[Memory]>;
 
 /// Tokens that were computed, and what later ones need of them.
+#[derive(Clone)]
 pub struct Context {
     seen: Seen,
     layers: Vec<Past>,
@@ -101,41 +104,83 @@ impl Decoder {
 
     /// Computes the next tokens and returns the logits [n_vocab] behind the last.
     pub fn run(&self, embedding: &Embedding, tokens: &[u32], context: &mut Context) -> Vec<f32> {
-        let mut x = embedding.of(tokens, context.tokens);
+        self.run_all(embedding, &[tokens], std::slice::from_mut(context))
+    }
+
+    /// Computes the next tokens of answers to the same text, the same number of each, and returns the logits behind the last of
+    /// each, one row after another. Weights are read once for all of them.
+    pub fn run_all(
+        &self,
+        embedding: &Embedding,
+        tokens: &[&[u32]],
+        contexts: &mut [Context],
+    ) -> Vec<f32> {
+        let pairs = tokens.iter().zip(contexts.iter());
+        let mut x: Vec<f32> = pairs
+            .flat_map(|(tokens, context)| embedding.of(tokens, context.tokens))
+            .collect();
+        let rows = tokens.first().map_or(0, |tokens| tokens.len());
+        let Some(seen) = contexts.first().map(|context| Rc::clone(&context.seen)) else {
+            return Vec::new();
+        };
         let first = self.layers.first().and_then(|layer| layer.bias.as_ref());
-        let states = self.layers.iter().zip(&mut context.layers);
-        for ((layer, past), seen) in states.zip(&context.seen) {
+        for (i, (layer, seen)) in self.layers.iter().zip(seen.iter()).enumerate() {
             let bias = layer.bias.as_ref().or(first);
-            layer.attend(&mut x, past, bias);
+            let pasts = contexts.iter_mut().filter_map(|c| c.layers.get_mut(i));
+            layer.attend(&mut x, rows, pasts, bias);
             let of = &layer.cross;
             of.place.apply(&mut x, |x| {
                 of.out.of(&seen.attend(&of.queries(x), |_, _, _| {}))
             });
             layer.feed_forward.apply(&mut x);
         }
-        context.tokens += tokens.len();
+        for (context, tokens) in contexts.iter_mut().zip(tokens) {
+            context.tokens += tokens.len();
+        }
         let d = embedding.weight.shape().1;
-        let last = &x[x.len().saturating_sub(d)..];
-        let mut state = (self.norm.as_ref()).map_or_else(|| last.to_vec(), |norm| norm.of(last));
-        state.iter_mut().for_each(|v| *v *= self.scale);
+        let lasts: Vec<f32> = x
+            .chunks_exact((rows * d).max(1))
+            .flat_map(|x| &x[rows.saturating_sub(1) * d..])
+            .copied()
+            .collect();
+        let mut states = match &self.norm {
+            Some(norm) => norm.of(&lasts),
+            None => lasts,
+        };
+        states.iter_mut().for_each(|v| *v *= self.scale);
         let head = self.head.as_ref().unwrap_or(&embedding.weight);
-        head.times(&state, self.bias.as_deref())
+        head.times(&states, self.bias.as_deref())
     }
 }
 
 impl Layer {
-    fn attend(&self, x: &mut Vec<f32>, past: &mut Past, bias: Option<&RelativeBias>) {
+    /// Adds to `rows` rows of each answer what they see of it.
+    fn attend<'a>(
+        &self,
+        x: &mut Vec<f32>,
+        rows: usize,
+        pasts: impl Iterator<Item = &'a mut Past>,
+        bias: Option<&RelativeBias>,
+    ) {
         let of = &self.own;
         of.place.apply(x, |x| {
-            let (keys, values) = (of.key.of(x), of.value.of(x));
+            let (queries, keys, values) = (of.queries(x), of.key.of(x), of.value.of(x));
             let add = |h: usize, position: usize, scores: &mut [f32]| {
                 if let Some(bias) = bias {
                     bias.add(h, position, scores);
                 }
             };
             let shape = (of.heads, of.head_dim);
-            of.out
-                .of(&past.attend(&of.queries(x), &keys, &values, shape, add))
+            let part = (rows * of.heads * of.head_dim).max(1);
+            let each = queries
+                .chunks(part)
+                .zip(keys.chunks(part))
+                .zip(values.chunks(part));
+            let attended: Vec<f32> = pasts
+                .zip(each)
+                .flat_map(|(past, ((q, k), v))| past.attend(q, k, v, shape, add))
+                .collect();
+            of.out.of(&attended)
         });
     }
 }

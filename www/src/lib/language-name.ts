@@ -1,12 +1,13 @@
 /** Names of languages for the visitor. */
 
-/**
- * Returns a language's name in the page's language. Speech models have codes, and OpenAI's format has English names
- * ("german"), which are looked up among the codes.
- */
-export function languageName(given: string, shownIn: string, codes: readonly string[] = []): string {
+/** Returns the code of a language that OpenAI's format has by its English name ("german"), if it is among a model's. */
+export function languageCode(name: string, codes: readonly string[]): string {
   const english = new Intl.DisplayNames("en", { type: "language" });
-  const code = codes.find((one) => nameOf(english, one).toLowerCase() === given.toLowerCase()) ?? given;
+  return codes.find((one) => nameOf(english, one).toLowerCase() === name.toLowerCase()) ?? name;
+}
+
+/** Returns a language's name in the page's language. */
+export function languageName(code: string, shownIn: string): string {
   return nameOf(new Intl.DisplayNames(shownIn, { type: "language" }), code);
 }
 

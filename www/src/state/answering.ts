@@ -6,15 +6,17 @@ import {
   type Backend,
   type ChatCompletionChunk,
   type ChatCompletionCreateParamsStreaming,
+  type ChatCompletionMessageParam,
   type CompletionUsage,
   type PromptProgress,
 } from "hearth-llm";
 import { picturesOf, sourcesOf, textOf, withSources, withText } from "../store/parts.js";
 import type { SourcesPart } from "../store/sources.js";
-import type { AnswerStats, Message } from "../store/tree.js";
+import { withoutJournal, type AnswerStats, type Journal, type Message } from "../store/tree.js";
 import { toMessages, toParam, withPrompt, type Given } from "./messages.js";
 import { record } from "./performance.js";
 import { sees } from "./picture-files.js";
+import { identityOf, journalFor, newSeed } from "./journal.js";
 import { requestSampling } from "./sampling.js";
 import { lacksSwitch, thinkingOf } from "./thinking.js";
 
@@ -72,6 +74,10 @@ export class Answering {
   /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
   readonly done: Promise<{ result: Message | undefined; error: unknown }>;
   #message: Message;
+  /** What another page would need to go on with the answer; undefined where none could. */
+  #journal: Journal | undefined;
+  /** Whether the text of the journal's tokens comes again, in place of what is shown. */
+  #comesAgain = false;
   readonly #abort = new AbortController();
 
   constructor(
@@ -83,7 +89,8 @@ export class Answering {
     open: OpenAnswer = openPlain,
   ) {
     this.id = message.id;
-    this.#message = message;
+    this.#message = withoutJournal(message);
+    this.#journal = journalFor(backend, message);
     this.text = signal(textOf(message));
     this.reasoning.value = message.reasoning;
     this.sources = signal(sourcesOf(message));
@@ -99,7 +106,7 @@ export class Answering {
 
   /** The message as it is now. */
   get soFar(): Message {
-    return this.#ended("running");
+    return this.#ended("running", true);
   }
 
   async #run(
@@ -109,7 +116,6 @@ export class Answering {
     open: OpenAnswer,
   ): Promise<{ result: Message | undefined; error: unknown }> {
     const clock = new AnswerClock();
-    const isContinued = textOf(this.#message) !== "" || this.#message.reasoning !== "";
     const draft = setInterval(() => {
       // Without a word there is nothing to lose, and an answer that fails would have to be deleted.
       if (this.hasBegun.peek()) onDraft(this.soFar);
@@ -120,39 +126,29 @@ export class Answering {
     try {
       const { messages, unseen } = await given;
       this.#note(unseen);
-      if (isContinued) {
-        const { prompt } = this.sources.peek() ?? {};
-        const question = messages.at(-1);
-        if (prompt !== undefined && question !== undefined) messages.splice(-1, 1, withPrompt(question, prompt));
-        messages.push(toParam(this.#message));
-      }
-      const request = {
-        messages,
-        ...requestSampling(),
-        ...(isContinued ? { continue_final_message: true } : {}),
-        // The engine keeps the conversation under it; a server has no use for it.
-        ...(backend.local === undefined ? {} : { prompt_cache_key: this.#message.conversation }),
-        stream: true as const,
-        stream_options: { include_usage: true, continuous_usage_stats: true },
-        ...(backend.local === undefined ? {} : { return_progress: true }),
-      };
-      const read = async (more: ReturnType<typeof thinkingOf>): Promise<void> => {
-        opened = await (isContinued ? openPlain : open)(backend, { ...request, ...more }, this.#abort.signal);
-        if (opened.sources !== undefined) this.sources.value = opened.sources;
+      const read = async (thinking: ReturnType<typeof thinkingOf>): Promise<void> => {
+        const { request, isContinued } = this.#request(backend, messages, thinking);
+        opened = await (isContinued ? openPlain : open)(backend, request, this.#abort.signal);
+        if (opened.sources !== undefined) {
+          this.sources.value = opened.sources;
+          // Passages are found anew.
+          this.#journal = undefined;
+        }
         for await (const { choices, usage, prompt_progress: progress } of opened.chunks) {
           const choice = choices[0];
           if (progress !== undefined) this.read.value = readOf(progress);
           if (usage) this.stats.value = clock.tick(usage);
           const { content = "", reasoning_content = "" } = choice?.delta ?? {};
-          this.#add(content, reasoning_content);
+          this.#add(content, reasoning_content, choice?.token_ids ?? []);
           if (content !== "" || reasoning_content !== "") clock.begin();
           if (choice?.finish_reason) end = choice.finish_reason === "length" ? "length" : "stop";
         }
       };
-      // A continued answer is past its thoughts, or in the middle of them.
-      const thinking = isContinued ? {} : thinkingOf(backend);
-      await read(thinking).catch((cause: unknown) => {
-        if (this.hasBegun.peek() || !lacksSwitch(backend, cause)) throw cause;
+      await read(thinkingOf(backend)).catch((cause: unknown) => {
+        const isOther = lacksSwitch(backend, cause) || (this.#comesAgain && isRefused(cause));
+        if (this.hasBegun.peek() || !isOther) throw cause;
+        // Of an answer whose tokens are refused the text is left.
+        this.#journal = undefined;
         return read({});
       });
     } catch (cause) {
@@ -166,14 +162,63 @@ export class Answering {
     }
     if (this.stats.value !== null) record(backend, this.stats.value);
     if (opened?.cited !== undefined) this.sources.value = await opened.cited();
-    const result = this.#ended(end);
+    const result = this.#ended(end, error !== undefined);
     const isNothing = textOf(result) === "" && result.reasoning === "" && error !== undefined;
     return { result: isNothing ? undefined : result, error };
   }
 
+  /** Returns the request for the answer or for its rest, and begins the journal of one that has none. */
+  #request(
+    backend: Backend,
+    given: readonly ChatCompletionMessageParam[],
+    thinking: ReturnType<typeof thinkingOf>,
+  ): { request: ChatCompletionCreateParamsStreaming; isContinued: boolean } {
+    const [model, journal, sources] = [identityOf(backend), this.#journal, this.sources.peek()];
+    const from = journal?.from ?? { text: this.text.peek(), reasoning: this.reasoning.peek() };
+    const isContinued = from.text !== "" || from.reasoning !== "";
+    const fields = journal?.fields ?? {
+      ...(model === undefined ? {} : { seed: newSeed() }),
+      ...requestSampling(),
+      // A continued answer is past its thoughts, or in the middle of them.
+      ...(isContinued ? {} : thinking),
+    };
+    const messages = [...given];
+    if (isContinued) {
+      const question = messages.at(-1);
+      if (sources?.prompt !== undefined && question !== undefined) {
+        messages.splice(-1, 1, withPrompt(question, sources.prompt));
+      }
+      messages.push(toParam({ ...this.#message, parts: withText(this.#message.parts, from.text), ...from }));
+    }
+    const ids = journal?.ids ?? [];
+    this.#comesAgain = ids.length > 0;
+    this.#journal = model === undefined || sources !== undefined ? undefined : { model, ids: [...ids], from, fields };
+    const request = {
+      messages,
+      ...fields,
+      ...(isContinued ? { continue_final_message: true } : {}),
+      // The engine keeps the conversation under it; a server has no use for it.
+      ...(backend.local === undefined ? {} : { prompt_cache_key: this.#message.conversation, return_progress: true }),
+      ...(this.#comesAgain ? { resume_ids: ids } : {}),
+      ...(this.#journal === undefined ? {} : { return_token_ids: true }),
+      stream: true as const,
+      stream_options: { include_usage: true, continuous_usage_stats: true },
+    };
+    return { request, isContinued: isContinued || this.#comesAgain };
+  }
+
   /** Adds what has come of the answer and of the thoughts before it, and times these. */
-  #add(content: string, reasoning: string): void {
+  #add(content: string, reasoning: string, ids: readonly number[]): void {
     const now = performance.now();
+    if (this.#journal !== undefined && ids.length > 0) {
+      const { from, ids: all } = this.#journal;
+      if (this.#comesAgain) {
+        [this.text.value, this.reasoning.value] = [from.text, from.reasoning];
+        all.length = 0;
+        this.#comesAgain = false;
+      }
+      all.push(...ids);
+    }
     if (reasoning !== "") this.thought.value ??= { from: now };
     const { thought } = this;
     const isOver = thought.value !== undefined && thought.value.to === undefined && content.trim() !== "";
@@ -191,14 +236,19 @@ export class Answering {
     this.unseen.value = unseen;
   }
 
-  #ended(end: Message["end"]): Message {
+  /** Returns the message, with its journal if it may go on. */
+  #ended(end: Message["end"], goesOn: boolean): Message {
     const { text, reasoning, stats, sources, thought } = this;
     const parts = withSources(withText(this.#message.parts, text.peek()), sources.peek());
     const { from, to = performance.now() } = thought.peek() ?? {};
     const seconds = from === undefined ? {} : { thought: (this.#message.thought ?? 0) + (to - from) / 1000 };
-    return { ...this.#message, ...seconds, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
+    const written = this.#journal;
+    const journal = goesOn && written !== undefined ? { journal: { ...written, ids: [...written.ids] } } : {};
+    return { ...this.#message, ...seconds, ...journal, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
 }
+
+const isRefused = (error: unknown): boolean => error instanceof HearthError && error.code === "invalid_request";
 
 /** Returns how much of a prompt has been read: what was cached took no time, and is no part of it. */
 function readOf({ total, cache, processed, time_ms, phase, looked }: PromptProgress): Reading | undefined {

@@ -4,6 +4,7 @@
  */
 import { signal } from "@preact/signals";
 import type { Answering } from "./answering.js";
+import { forgetAnswering, markAnswering } from "./marks.js";
 
 /** Reason why the last request of a conversation failed, and a way to retry it. */
 export interface Failure {
@@ -18,6 +19,8 @@ export const failures = signal<ReadonlyMap<string, Failure>>(new Map());
 
 export function setAnswering(conversation: string, answering: Answering | undefined): void {
   answerings.value = changed(answerings.peek(), conversation, answering);
+  if (answering === undefined) forgetAnswering(conversation);
+  else markAnswering(conversation);
 }
 
 export function setFailure(conversation: string, failure: Failure | undefined): void {

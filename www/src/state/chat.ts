@@ -7,6 +7,7 @@ import { childrenOf, newestLeaf, pathTo, withPlace, type Message, type Tree } fr
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
 import { opener } from "./documents.js";
+import { canContinue } from "./journal.js";
 import { backend, incoming } from "./model.js";
 import { answerTo, newHead, newMessage, partsOf, remembered } from "./new-messages.js";
 import { holdFiles } from "./picture-files.js";
@@ -35,11 +36,10 @@ export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? nul
 export const given = computed(() => remembered(path.value, current.value));
 const children = computed(() => childrenOf(tree.value));
 
-/** Whether another tab is answering in the open conversation. */
+/** Whether another tab is answering in it. */
 export const isElsewhere = computed(() => elsewhere.value.has(current.value?.id ?? ""));
 /** Whether a model answers questions; one that is about to be replaced takes no new ones. */
 export const isServing = computed(() => backend.value !== undefined && incoming.value?.name !== "ready");
-/** Whether a question can be asked. */
 export const canAsk = computed(() => isServing.value && answering.value === undefined && !isElsewhere.value);
 
 export async function openConversations(): Promise<void> {
@@ -285,8 +285,8 @@ async function make(message: Message, before: readonly Message[], prompt: string
     const question = before.at(-1);
     const retry = (): void => {
       // Another model may be running by then.
-      const canGoOn = result !== undefined && backend.value?.capabilities.continuation === true;
-      void (canGoOn || question === undefined ? goOn(result ?? message) : answer(question));
+      const goesOn = question === undefined || canContinue(backend.value, result);
+      void (goesOn ? goOn(result ?? message) : answer(question));
     };
     setFailure(id, { error, retry });
   }

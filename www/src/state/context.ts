@@ -5,7 +5,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { Completions, type Backend } from "hearth-llm";
 import { textOf } from "../store/parts.js";
-import type { Message } from "../store/tree.js";
+import { withoutJournal, type Message } from "../store/tree.js";
 import { t } from "../text/index.js";
 import { answering, bundles, current, forget, given, importBundles, path, system } from "./chat.js";
 import { backend, load, localChoice } from "./model.js";
@@ -162,7 +162,7 @@ async function beginWith(prompt: string, messages: readonly Message[]): Promise<
   let parent: string | null = null;
   const copies: Message[] = [];
   for (const message of messages) {
-    const copy: Message = { ...message, id: crypto.randomUUID(), conversation: id, parent };
+    const copy: Message = { ...withoutJournal(message), id: crypto.randomUUID(), conversation: id, parent };
     copies.push(copy);
     parent = copy.id;
   }

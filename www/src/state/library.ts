@@ -1,11 +1,19 @@
 /** The visitor's documents: added, kept, removed, and asked. Loaded on demand. */
 import { batch, computed, signal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
-import { ask, Library, type AnswerStream, type DocumentInfo, type LibraryNotice } from "hearth-llm/documents";
+import {
+  ask,
+  Library,
+  type AnswerStream,
+  type DocumentInfo,
+  type LibraryNotice,
+  type MeaningState,
+} from "hearth-llm/documents";
 import { ReadingWorker, WorkerWords } from "hearth-llm/documents/worker";
 import { CMAPS } from "../lib/cmaps.js";
 import type { Citation, SourcesPart } from "../store/sources.js";
 import { openPlain, type OpenAnswer } from "./answering.js";
+import { dropEmbedder, embedder, fetchEmbedder, restoreEmbedder } from "./embedder.js";
 import { change, settings } from "./settings.js";
 import { protect } from "./storage.js";
 
@@ -19,6 +27,8 @@ export type Entry =
 export const entries = signal<readonly Entry[]>([]);
 /** Why the documents are lost when the page is closed; undefined if they are kept. */
 export const notKept = signal<LibraryNotice | undefined>(undefined);
+/** Progress of the vectors by which documents are found by meaning. */
+export const meaning = signal<MeaningState>({ state: "off", done: 0, total: 0, rate: 0 });
 /** Whether a file is being read. */
 export const isReading = computed(() => entries.value.some(({ state }) => state === "reading"));
 
@@ -36,15 +46,40 @@ export function opened(): Promise<Library> {
 
 async function open(): Promise<Library> {
   const worker = new ReadingWorker();
+  const hasEmbedder = await restoreEmbedder();
   const library = await Library.open({
+    ...(hasEmbedder ? { embedder } : {}),
     words: new WorkerWords(),
     extractors: { read: worker.read, cMapUrl: new URL(CMAPS, document.baseURI).href },
     onNotice: (notice) => {
       if (notice.code === "not_kept") notKept.value = notice;
     },
   });
-  show(library);
+  follow(library);
   return library;
+}
+
+/** Time between two looks at the progress of the vectors. */
+const LOOK_MS = 500;
+let looking: ReturnType<typeof setTimeout> | undefined;
+
+/** Shows the documents and, as long as vectors are made, their progress. */
+function follow(library: Library): void {
+  clearTimeout(looking);
+  show(library);
+  if (meaning.peek().state !== "indexing") return;
+  looking = setTimeout(() => {
+    follow(library);
+  }, LOOK_MS);
+}
+
+/** Finds documents by meaning as well, for which the embedder is fetched if it is not here; or by words alone. */
+export async function findByMeaning(isWanted: boolean): Promise<void> {
+  if (!isWanted) dropEmbedder();
+  else if (!(await fetchEmbedder())) return;
+  const library = await opened();
+  await library.use(isWanted ? { embedder } : {});
+  follow(library);
 }
 
 /** Reads files one after another; each is a line of the list from the beginning. */
@@ -73,7 +108,7 @@ async function read(key: string, file: File, password: string | undefined): Prom
     });
     batch(() => {
       drop(key);
-      show(library);
+      follow(library);
       // A visitor who adds a document wants to ask it.
       change({ asksDocuments: true });
     });
@@ -100,7 +135,7 @@ export async function remove(entry: Entry): Promise<void> {
   }
   const library = await opened();
   await library.delete(entry.info.id);
-  show(library);
+  follow(library);
 }
 
 export async function removeAll(): Promise<void> {
@@ -124,6 +159,7 @@ function show(library: Library): void {
     return { key: id, name, bytes, state: "ready", info };
   });
   batch(() => {
+    meaning.value = library.stats().meaning;
     entries.value = [...ready, ...entries.value.filter(({ state }) => state !== "ready")];
     if (settings.peek().documents !== documents.length) change({ documents: documents.length });
   });

@@ -4,6 +4,7 @@
  */
 import { batch, computed, effect, signal } from "@preact/signals";
 import { Engine, fetchModel, HearthError, type Backend, type LoadProgress, type Notice } from "hearth-llm";
+import { SharedEngine, type Role, type SharedOptions } from "hearth-llm/shared";
 import { SpeedMeter } from "../lib/meter.js";
 import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
@@ -48,6 +49,9 @@ export const downloadSpeed = signal<number | undefined>(undefined);
 /** Events concerning the model that the visitor should see. */
 export const notices = signal<readonly Notice[]>([]);
 
+/** Whether the model runs in this tab or in another one of this site; undefined without a model. */
+export const role = signal<Role | undefined>(undefined);
+
 /** True until it is known whether a model starts by itself. */
 export const isStarting = signal(true);
 
@@ -60,8 +64,8 @@ export const localChoice = computed((): Choice | undefined => {
 });
 
 /** The engine that was created last, for tests and the console; the page itself uses the backend. */
-let created: Engine | undefined;
-export const runningEngine = (): Engine | undefined => (created?.backend === backend.value ? created : undefined);
+let created: Engine | SharedEngine | undefined;
+export const runningEngine = (): typeof created => (created?.backend === backend.value ? created : undefined);
 
 /** Key that records a load in progress: a tab that a model has crashed should not load it again by itself. */
 const ATTEMPT = "hearth.loading";
@@ -169,7 +173,7 @@ async function start(
   // On the CPU a load takes no memory of the GPU's.
   remember(ATTEMPT, choice.options.device === "cpu" ? "0" : String(bytes));
   try {
-    const started = await Engine.create({
+    const started = await create({
       ...params.engine,
       model: choice.source,
       ...choice.options,
@@ -178,6 +182,9 @@ async function start(
       signal: current.signal,
       onProgress: (progress) => {
         if (controller === current) show(progress, meter);
+      },
+      onRole: (played) => {
+        if (!current.signal.aborted) role.value = played;
       },
       onNotice: (notice) => {
         notices.value = [...notices.value, notice];
@@ -207,6 +214,11 @@ async function start(
   } finally {
     remember(ATTEMPT, undefined);
   }
+}
+
+/** Creates the engine that all tabs of this site share, or one of this tab's own if the address says so. */
+function create(options: SharedOptions): Promise<Engine | SharedEngine> {
+  return params.isAlone ? Engine.create(options) : SharedEngine.create(options);
 }
 
 /** Takes a model that answers elsewhere in place of the current one. */
@@ -252,6 +264,7 @@ export function cancel(): void {
 export function unload(): void {
   const running = backend.value;
   model.value = { name: "none" };
+  role.value = undefined;
   running?.dispose();
 }
 

@@ -209,7 +209,7 @@ export function mayStart(source: string): boolean {
 }
 
 /** Returns a model's files on this device: by address, by folder, or by the repository that they are from. */
-function filesOf(source: string): readonly cache.CachedFile[] {
+export function filesOf(source: string): readonly cache.CachedFile[] {
   const id = hubIdOf(source);
   if (id === undefined) {
     const address = addressOf(source)?.href;

@@ -47,6 +47,8 @@ export interface Settings {
   asksDocuments: boolean;
   /** Whether questions to a model elsewhere do, which sends passages there. */
   sendsDocuments: boolean;
+  /** Whether documents are found by meaning as well, for which an embedder is fetched. */
+  findsByMeaning: boolean;
   /** Address of the speech model that was loaded last; empty for none or for local files. */
   speechModel: string;
   /** Code of the language that the visitor speaks; empty to let the model find out. */
@@ -84,6 +86,7 @@ const DEFAULTS: Settings = {
   documents: 0,
   asksDocuments: false,
   sendsDocuments: false,
+  findsByMeaning: false,
   speechModel: "",
   speechLanguage: "",
   translateFrom: "",

@@ -1,6 +1,7 @@
 /** Storage of conversations: IndexedDB, or the page's memory if the browser refuses it. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { FilePart } from "./parts.js";
+import type { Transcript } from "./transcript.js";
 import type { Message } from "./tree.js";
 import { upgrade, VERSION } from "./upgrade.js";
 
@@ -52,6 +53,10 @@ export interface Store {
   /** Returns the unsent pictures of a conversation. */
   draftPictures(conversation: string): Promise<readonly DraftPicture[]>;
   putDraftPictures(conversation: string, pictures: readonly DraftPicture[]): Promise<void>;
+  /** Returns the transcripts of all recordings. */
+  transcripts(): Promise<Transcript[]>;
+  putTranscript(transcript: Transcript): Promise<void>;
+  removeTranscript(key: string): Promise<void>;
 }
 
 interface Schema extends DBSchema {
@@ -60,6 +65,7 @@ interface Schema extends DBSchema {
   drafts: { key: string; value: string };
   draftPictures: { key: string; value: readonly DraftPicture[] };
   files: { key: [string, string]; value: StoredFile; indexes: { conversation: string } };
+  transcripts: { key: string; value: Transcript };
 }
 
 const NAME = "hearth";
@@ -137,6 +143,18 @@ class DatabaseStore implements Store {
     else await this.#db.put("draftPictures", pictures, conversation);
   }
 
+  transcripts(): Promise<Transcript[]> {
+    return this.#db.getAll("transcripts");
+  }
+
+  async putTranscript(transcript: Transcript): Promise<void> {
+    await this.#db.put("transcripts", transcript);
+  }
+
+  removeTranscript(key: string): Promise<void> {
+    return this.#db.delete("transcripts", key);
+  }
+
   messages(conversation: string): Promise<Message[]> {
     return this.#db.getAllFromIndex("messages", "conversation", conversation);
   }
@@ -192,6 +210,7 @@ class MemoryStore implements Store {
   readonly #drafts = new Map<string, string>();
   readonly #draftPictures = new Map<string, readonly DraftPicture[]>();
   readonly #files = new Map<string, Map<string, StoredFile>>();
+  readonly #transcripts = new Map<string, Transcript>();
 
   conversations(): Promise<Conversation[]> {
     return Promise.resolve([...this.#conversations.values()]);
@@ -216,6 +235,20 @@ class MemoryStore implements Store {
 
   putDraftPictures(conversation: string, pictures: readonly DraftPicture[]): Promise<void> {
     this.#draftPictures.set(conversation, pictures);
+    return Promise.resolve();
+  }
+
+  transcripts(): Promise<Transcript[]> {
+    return Promise.resolve([...this.#transcripts.values()]);
+  }
+
+  putTranscript(transcript: Transcript): Promise<void> {
+    this.#transcripts.set(transcript.key, transcript);
+    return Promise.resolve();
+  }
+
+  removeTranscript(key: string): Promise<void> {
+    this.#transcripts.delete(key);
     return Promise.resolve();
   }
 

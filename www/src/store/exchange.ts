@@ -152,10 +152,12 @@ function toIds(value: unknown): string[] {
 function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {
   if (!isObject(value)) throw new ImportError("field");
   const { content, ...others } = value;
+  // It is of use only where it was written.
+  delete others.journal;
   const { role, end, places, unseen, thought } = others;
   if (role !== "user" && role !== "assistant") throw new ImportError("field");
   return {
-    ...(version === 1 ? others : value),
+    ...(version === 1 || content === undefined ? others : { ...others, content }),
     id: text(value.id),
     conversation,
     parent: orNull(text, value.parent),

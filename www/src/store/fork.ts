@@ -1,6 +1,6 @@
 /** A conversation that begins with the path to a message of another one. */
 import type { Bundle } from "./exchange.js";
-import { pathTo, type Message } from "./tree.js";
+import { pathTo, withoutJournal, type Message } from "./tree.js";
 
 /** Returns the conversation's path to a message as a conversation of its own. */
 export function forkOf({ conversation, messages, files }: Bundle, leaf: string, now = Date.now()): Bundle {
@@ -10,7 +10,7 @@ export function forkOf({ conversation, messages, files }: Bundle, leaf: string, 
     ids.set(message.id, crypto.randomUUID());
     const end = message.end === "running" ? "stopped" : message.end;
     const parent = message.parent === null ? null : (ids.get(message.parent) ?? null);
-    return { ...message, id: ids.get(message.id) ?? "", conversation: id, parent, end };
+    return { ...withoutJournal(message), id: ids.get(message.id) ?? "", conversation: id, parent, end };
   });
   const used = new Set(path.flatMap(({ parts }) => parts.flatMap((part) => ("file" in part ? [part.file] : []))));
   const forgotten = conversation.forgotten?.flatMap((one) => ids.get(one) ?? []);

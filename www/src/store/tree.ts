@@ -29,6 +29,18 @@ export interface Place {
   server?: string;
 }
 
+/** What it takes to go on with an answer that was interrupted; see `state/journal.ts`. */
+export interface Journal {
+  /** Identity of the model. */
+  model: string;
+  /** Tokens of the answer so far. */
+  ids: number[];
+  /** The answer before them, if it is one that was continued. */
+  from: { text: string; reasoning: string };
+  /** Fields of the request beside the conversation: sampling, with its seed. */
+  fields: Readonly<Record<string, unknown>>;
+}
+
 export interface Message {
   id: string;
   conversation: string;
@@ -47,6 +59,8 @@ export interface Message {
   places?: Place[];
   /** Number of pictures in the conversation that the model did not get; absent if it got all of them. */
   unseen?: number;
+  /** Only in answers that are being made, or were interrupted. */
+  journal?: Journal;
   /** Milliseconds since 1970. */
   created: number;
 }
@@ -121,4 +135,10 @@ export function withPlace(places: readonly Place[], place: Place): Place[] {
   const last = places.at(-1);
   const isSame = last?.where === place.where && last.server === place.server;
   return isSame ? [...places] : [...places, place];
+}
+
+/** Returns the message as one of another conversation, where nothing goes on with its answer. */
+export function withoutJournal(message: Message): Message {
+  const { journal, ...others } = message;
+  return journal === undefined ? message : others;
 }

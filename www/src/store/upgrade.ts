@@ -30,6 +30,9 @@ const STEPS: readonly ((db: IDBPDatabase, change: Change) => void | Promise<void
       await at.update({ ...file, blob: new Blob([bytes], { type: file.mime }) });
     }
   },
+  function transcripts(db) {
+    db.createObjectStore("transcripts", { keyPath: "key" });
+  },
 ];
 
 export const VERSION = STEPS.length;

@@ -2,7 +2,7 @@
 import { language } from "./index.js";
 
 const en = {
-  about: "PDF, Word, HTML, Markdown, text and code. They are kept, read and searched, by their words, on this device.",
+  about: "PDF, Word, HTML, Markdown, text and code. They are kept, read and searched on this device.",
   add: "Drop documents here, or choose them",
   askThem: "Answer questions from these documents",
   none: "No documents yet.",
@@ -26,6 +26,17 @@ const en = {
     return count === 1 ? "1 document is searchable" : `${String(count)} documents are searchable`;
   },
   notKept: "This browser has no room to keep them: they are forgotten when the page is closed.",
+  meaning: "Find passages by meaning as well, not by their words alone",
+  meaningFetch: (name: string, size: string) => `Fetches ${name}, ${size}, once. It knows English best.`,
+  meaningHere: (name: string) => `With ${name}, which is on this device. It knows English best.`,
+  meaningFetching: (name: string) => `Fetching ${name}`,
+  meaningProgress: (done: number, total: number) =>
+    `${String(done)} of ${String(total)} passages can be found by meaning`,
+  meaningRate: (rate: string) => `${rate} a second`,
+  meaningReady: "All passages can be found by meaning.",
+  meaningPaused: "Finding by meaning is paused. Words find the rest.",
+  meaningShare: (percent: number) => `by meaning: ${String(percent)}%`,
+  meaningWhole: "by words and by meaning",
 
   sources: (count: number) => (count === 1 ? "1 passage was given" : `${String(count)} passages were given`),
   noSources: "No passage of your documents matches this question.",
@@ -40,7 +51,7 @@ const en = {
 };
 
 const zh: typeof en = {
-  about: "支持 PDF、Word、HTML、Markdown、文本和代码。文档保存在这台设备上，读取和按词搜索也都在这台设备上进行。",
+  about: "支持 PDF、Word、HTML、Markdown、文本和代码。文档保存在这台设备上，读取和搜索也都在这台设备上进行。",
   add: "把文档拖到这里，或点击选择",
   askThem: "根据这些文档回答问题",
   none: "还没有文档。",
@@ -61,6 +72,16 @@ const zh: typeof en = {
   readingCount: (count) => `正在读取 ${String(count)} 份文档`,
   searchableCount: (count) => (count === 0 ? "没有文档" : `${String(count)} 份文档可搜索`),
   notKept: "浏览器没有空间保存文档：关闭页面后将丢失。",
+  meaning: "除了按词，也按含义查找段落",
+  meaningFetch: (name, size) => `将下载一次 ${name}（${size}）。它最擅长英语。`,
+  meaningHere: (name) => `使用已在这台设备上的 ${name}。它最擅长英语。`,
+  meaningFetching: (name) => `正在下载 ${name}`,
+  meaningProgress: (done, total) => `${String(total)} 个段落中有 ${String(done)} 个可按含义查找`,
+  meaningRate: (rate) => `每秒 ${rate} 个`,
+  meaningReady: "所有段落都可按含义查找。",
+  meaningPaused: "按含义查找已暂停，其余段落仍可按词查找。",
+  meaningShare: (percent) => `按含义：${String(percent)}%`,
+  meaningWhole: "可按词和含义查找",
 
   sources: (count) => `提供了 ${String(count)} 个段落`,
   noSources: "您的文档中没有与此问题相符的段落。",

@@ -290,6 +290,8 @@ export const en = {
   drafted: (count: number) => `${String(count)} predicted ahead`,
   cutOff: "reached the length limit",
   stopped: "stopped",
+  otherTab: "in another tab",
+  interrupted: "interrupted: goes on when the model is ready",
   reading: "Reading your message…",
   readingShare: (percent: number) => `Reading your message ${String(percent)}%`,
 

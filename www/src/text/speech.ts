@@ -38,7 +38,7 @@ const en = {
 
   recordings: "Recordings",
   add: "Drop recordings here, or choose them",
-  none: "No recordings yet. Their text is kept only until the page is closed.",
+  none: "No recordings yet. Their text stays on this device until you remove it.",
   noModel: "There is no speech model yet: choose one above.",
   stopsDictation: "Dictation comes first.",
   states: {
@@ -138,7 +138,7 @@ const zh: typeof en = {
 
   recordings: "录音",
   add: "把录音拖到这里，或点击选择",
-  none: "还没有录音。文字只保留到页面关闭为止。",
+  none: "还没有录音。转写的文字保存在本机，直到您移除为止。",
   noModel: "还没有语音模型：请先在上面选择。",
   stopsDictation: "听写结束后再处理录音。",
   states: {

@@ -233,6 +233,8 @@ export const zh: Texts = {
   drafted: (drafted) => `其中 ${String(drafted)} 个由预测得出`,
   cutOff: "已达长度上限，回答未完",
   stopped: "已停止",
+  otherTab: "在另一个标签页中",
+  interrupted: "已中断：模型就绪后继续",
   reading: "正在阅读您的消息…",
   readingShare: (percent) => `正在阅读您的消息 ${String(percent)}%`,
 

@@ -1,6 +1,7 @@
 /** The panel of documents: add, see what became of each, remove. */
 import { useSignal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
+import type { DocumentState } from "hearth-llm/documents";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
@@ -13,6 +14,7 @@ import { Dialog } from "./Dialog.js";
 import { closeDialog } from "./dialogs.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { IconButton } from "./icons.js";
+import { Meaning } from "./Meaning.js";
 import "../styles/documents.css";
 
 export function DocumentsDialog(): JSX.Element {
@@ -72,6 +74,7 @@ export function DocumentsDialog(): JSX.Element {
           {isSent.value ? t().sendDocuments(documentCount.value) : d().askThem}
         </label>
       )}
+      <Meaning />
       {all.length === 0 ? (
         <p class="muted small">{d().none}</p>
       ) : (
@@ -152,9 +155,16 @@ function facts(entry: Entry): string[] {
     const { page, pages } = entry;
     return [page === undefined || pages === undefined ? d().reading : d().readingPage(page, pages)];
   }
-  const { state, pages } = entry.info;
+  const { state, pages, embedded, passages } = entry.info;
   const what = state === "pictures" ? d().pictures : d().searchable;
-  return pages === null ? [what] : [d().pages(pages), what];
+  const found = embeddedShare(state, embedded, passages);
+  return [...(pages === null ? [] : [d().pages(pages)]), what, ...(found === undefined ? [] : [found])];
+}
+
+/** Returns how much of a document is found by meaning; undefined if nothing is. */
+function embeddedShare(state: DocumentState, embedded: number, passages: number): string | undefined {
+  if (state === "ready") return d().meaningWhole;
+  return embedded === 0 ? undefined : d().meaningShare(Math.floor((100 * embedded) / passages));
 }
 
 /** The reason why a file was not read, and a field for the password if that is what it lacks. */

@@ -7,6 +7,8 @@ import { isEscape, isSubmit } from "../lib/keys.js";
 import { chipAt, linkCitations, showSupport } from "../markdown/citations.js";
 import { MarkdownView } from "../markdown/render.js";
 import type { Answering } from "../state/answering.js";
+import { awaited } from "../state/interrupted.js";
+import { canContinue } from "../state/journal.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
 import { fork } from "../state/fork.js";
@@ -156,6 +158,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
   const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";
   const canGoOn = message.end === "stopped" || message.end === "length";
   const running = backend.value;
+  const isAwaited = live === undefined && isLast && awaited.value === message.conversation;
   return (
     // `data-source` holds the text as the model wrote it, for copying; the rendered text has lost its Markdown.
     <article
@@ -181,7 +184,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
             {canAsk.value && (
               <IconButton name="again" label={t().regenerate} onClick={() => void regenerate(message)} />
             )}
-            {canAsk.value && isLast && canGoOn && running?.capabilities.continuation === true && (
+            {canAsk.value && isLast && canGoOn && canContinue(running, message) && (
               <IconButton name="goOn" label={t().goOn} onClick={() => void goOn(message)} />
             )}
             <IconButton name="fork" label={t().fork} onClick={() => void fork(message)} />
@@ -189,7 +192,9 @@ function Answer({ message, isLast }: Props): JSX.Element {
         )}
         <Places message={message} />
         <span class="stats">
-          {statsLine(stats, live === undefined ? message.end : "running", state === "waiting" ? live : undefined)}
+          {isAwaited
+            ? t().interrupted
+            : statsLine(stats, live === undefined ? message.end : "running", state === "waiting" ? live : undefined)}
         </span>
       </p>
     </article>

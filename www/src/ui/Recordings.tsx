@@ -43,14 +43,14 @@ export function Recordings(): JSX.Element {
       )}
       {/* Inside the dialog, since everything outside a modal dialog is silent. Segments are not told: they are too many. */}
       <p id="speech-status" class="unseen" role="status">
-        {s().status(busy?.file.name, all.filter(({ state }) => state === "done").length)}
+        {s().status(busy?.name, all.filter(({ state }) => state === "done").length)}
       </p>
     </>
   );
 }
 
 function Card({ recording }: { recording: Recording }): JSX.Element {
-  const { key, file, state, segments, failure } = recording;
+  const { key, file, name, state, segments, failure } = recording;
   const again = {
     label: s().again,
     run: () => {
@@ -63,7 +63,7 @@ function Card({ recording }: { recording: Recording }): JSX.Element {
       <div class="recording-head">
         <div class="about">
           <span class="wrap" dir="auto">
-            {file.name}
+            {name}
           </span>
           <small class="muted">{facts(recording).join(" · ")}</small>
         </div>
@@ -71,7 +71,7 @@ function Card({ recording }: { recording: Recording }): JSX.Element {
           <button
             type="button"
             class="quiet stop"
-            aria-label={s().stopOf(file.name)}
+            aria-label={s().stopOf(name)}
             onClick={() => {
               stopRecording(key);
             }}
@@ -81,7 +81,7 @@ function Card({ recording }: { recording: Recording }): JSX.Element {
         )}
         <IconButton
           name="trash"
-          label={s().remove(file.name)}
+          label={s().remove(name)}
           onClick={() => {
             removeRecording(key);
           }}
@@ -93,7 +93,7 @@ function Card({ recording }: { recording: Recording }): JSX.Element {
       {state === "done" && segments.length === 0 && <p class="muted small">{s().silent}</p>}
       <div class="row">
         {segments.length > 0 && <Uses recording={recording} />}
-        {state === "stopped" && (
+        {state === "stopped" && file !== undefined && (
           <button type="button" class="quiet" onClick={again.run}>
             {again.label}
           </button>
@@ -103,33 +103,31 @@ function Card({ recording }: { recording: Recording }): JSX.Element {
   );
 }
 
-function facts({ file, state, seconds, duration, language: spoken }: Recording): string[] {
-  const known = [formatBytes(file.size)];
+function facts({ size, state, seconds, duration, language: spoken }: Recording): string[] {
+  const known = [formatBytes(size)];
   if (state === "listening" && seconds !== undefined && duration !== undefined) {
     known.push(s().heard(formatClock(seconds), formatClock(duration)));
   } else if (duration !== undefined) {
     known.push(formatClock(duration));
   }
-  const model = speechModel.value;
-  const codes = model.name === "ready" ? model.transcriber.model.languages : [];
-  if (spoken !== undefined) known.push(languageName(spoken, language.value, codes));
+  if (spoken !== undefined) known.push(languageName(spoken, language.value));
   return [...known, s().states[state]];
 }
 
-function Progress({ recording: { file, seconds, duration } }: { recording: Recording }): JSX.Element {
+function Progress({ recording: { name, seconds, duration } }: { recording: Recording }): JSX.Element {
   const isKnown = seconds !== undefined && duration !== undefined && duration > 0;
   return (
     <progress
       max={1}
-      aria-label={s().progress(file.name)}
+      aria-label={s().progress(name)}
       {...(isKnown ? { value: Math.min(1, seconds / duration) } : {})}
     />
   );
 }
 
-function Segments({ recording: { file, segments } }: { recording: Recording }): JSX.Element {
+function Segments({ recording: { name, segments } }: { recording: Recording }): JSX.Element {
   return (
-    <ol class="segments" tabIndex={0} aria-label={s().segments(file.name)}>
+    <ol class="segments" tabIndex={0} aria-label={s().segments(name)}>
       {segments.map(({ start, text }, index) => (
         <li key={index}>
           <time>{formatClock(start)}</time>

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { refreshInstalled } from "../state/plan.js";
 import { readySpeech, speechModel } from "../state/transcriber.js";
-import { addRecordings, recordings } from "../state/transcripts.js";
+import { addRecordings, recallTranscripts, recordings } from "../state/transcripts.js";
 import { t } from "../text/index.js";
 import { s } from "../text/speech.js";
 import { Dialog } from "./Dialog.js";
@@ -17,6 +17,7 @@ export function SpeechDialog(): JSX.Element {
   const isReady = speechModel.value.name === "ready";
   useEffect(() => {
     void refreshInstalled();
+    void recallTranscripts();
     return () => {
       // Without the dialog nobody expects the microphone to begin by itself.
       isWanted.value = false;

@@ -3,7 +3,7 @@ import type { LocalEngine } from "hearth-llm";
 import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
 import { banner, isEmulated, useCpu } from "../state/banner.js";
-import { backend, runningName } from "../state/model.js";
+import { backend, role, runningName } from "../state/model.js";
 import { placeOf, placeText } from "../state/place.js";
 import { isOffline, messagesSent } from "../state/trust.js";
 import { t } from "../text/index.js";
@@ -52,6 +52,7 @@ export function TopBar(): JSX.Element {
         >
           <span class="dot" aria-hidden="true" />
           <span id="device-label">{local === undefined ? placeText(placeOf(running)) : deviceLabel(local)}</span>
+          {role.value === "follower" && <span class="elsewhere">{t().otherTab}</span>}
           {speed != null && <span class="live">{`${speed.toFixed(1)} tok/s`}</span>}
         </button>
       )}

@@ -28,16 +28,19 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use self::plan::{full, small};
+use self::plan::{Plan, full, small};
 use self::run::Kit;
 use crate::paths::Dirs;
 use crate::{proc, test};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write the pack here, instead of gpu-trial.tar.gz in the target folder
+    /// Write the pack here, instead of gpu-trial.tar.gz in the target folder; of a pack's run.sh, the report
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Most megabytes of the pack: peers that are too large for it are left out
+    #[arg(long, value_name = "MB", default_value_t = pack::MOST_MB, value_parser = clap::value_parser!(u64).range(1..=pack::MOST_MB))]
+    most: u64,
     /// Run at once on this machine's adapter with a small budget, instead of packing
     #[arg(long, conflicts_with = "out")]
     here: bool,
@@ -64,6 +67,9 @@ pub struct Args {
 /// Time limit for building a program with nothing compiled.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 
+/// Name of the report's file.
+const REPORT: &str = "gpu-trial.json";
+
 /// Name of the program that measures, among those of the tests.
 const BENCH: &str = "gpu-trial";
 
@@ -82,7 +88,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     let bench = build(dirs, "hearth-tests", BENCH)?;
     if !args.here {
         let own = build(dirs, "xtask", "xtask")?;
-        pack::pack(dirs, &bench, &own, args.out.as_deref())?;
+        pack::pack(dirs, &bench, &own, args.out.as_deref(), args.most)?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = small().limited(&args.shapes, args.minutes)?;
@@ -103,7 +109,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         peers,
         work,
     };
-    finish(&kit.work, &run::run(&kit, &plan, manifest)?)
+    trial(&kit, &plan, manifest, &kit.work.join(REPORT))
 }
 
 /// Builds a program of the workspace as it is measured, and returns its path.
@@ -129,17 +135,30 @@ fn unpacked(folder: &Path, args: &Args) -> Result<ExitCode> {
         peers: pack::unpacked_peers(folder),
         work: folder.join("work"),
     };
-    finish(folder, &run::run(&kit, &plan, manifest)?)
+    let file = args.out.clone().unwrap_or_else(|| folder.join(REPORT));
+    trial(&kit, &plan, manifest, &file)
 }
 
-/// Prints the report, and leaves it in `folder`.
-fn finish(folder: &Path, report: &Value) -> Result<ExitCode> {
-    let text = format!("{report:#}");
-    println!("{text}");
-    let file = folder.join("gpu-trial.json");
-    fs::write(&file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+/// Runs a trial and prints its report. `file` has what there is of it, from the first part on.
+fn trial(kit: &Kit, plan: &Plan, manifest: Value, file: &Path) -> Result<ExitCode> {
+    let save = |report: &Value| {
+        if let Err(error) = write(file, report) {
+            eprintln!("{error:#}");
+        }
+    };
+    let report = run::run(kit, plan, manifest, save)?;
+    println!("{report:#}");
+    save(&report);
     eprintln!("written to {}", file.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a report as a whole: who reads the file never sees half of one.
+fn write(file: &Path, report: &Value) -> Result<()> {
+    let part = file.with_extension("part");
+    fs::write(&part, format!("{report:#}\n"))
+        .and_then(|()| fs::rename(&part, file))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(unix)]

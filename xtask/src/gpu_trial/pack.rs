@@ -14,15 +14,16 @@ use crate::{debian, proc};
 
 /// Name of the list of what is packed.
 pub const MANIFEST: &str = "manifest.json";
-/// Most bytes of the archive.
-const MOST: u64 = 60_000_000;
+/// Most megabytes of the archive.
+pub const MOST_MB: u64 = 60;
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Libraries of this machine that another may lack. A driver brings none of them.
 const LIBRARIES: [&str; 3] = ["libvulkan.so.1", "libstdc++.so.6", "libgcc_s.so.1"];
 
 /// Packs the programs `bench` and `own` with what they need.
-pub fn pack(dirs: &Dirs, bench: &Path, own: &Path, out: Option<&Path>) -> Result<()> {
+pub fn pack(dirs: &Dirs, bench: &Path, own: &Path, out: Option<&Path>, most_mb: u64) -> Result<()> {
+    let most = most_mb * 1_000_000;
     let folder = dirs.target.join("gpu-trial");
     let _ = fs::remove_dir_all(&folder);
     copy(dirs, bench, &folder.join("bin").join(BENCH), true)?;
@@ -35,7 +36,7 @@ pub fn pack(dirs: &Dirs, bench: &Path, own: &Path, out: Option<&Path>) -> Result
     let default = dirs.target.join("gpu-trial.tar.gz");
     let out = out.unwrap_or(&default);
     let (mut packed, mut left_out) = (Vec::new(), Vec::new());
-    let mut room = MOST.saturating_sub(archive(dirs, &folder, out)?);
+    let mut room = most.saturating_sub(archive(dirs, &folder, out)?);
     for one in &peer::PEERS {
         let spelled = one.spelled();
         if one.bytes > room {
@@ -44,7 +45,7 @@ pub fn pack(dirs: &Dirs, bench: &Path, own: &Path, out: Option<&Path>) -> Result
                 one.name,
                 mb(one.bytes),
                 mb(room),
-                mb(MOST)
+                mb(most)
             ));
             continue;
         }
@@ -77,9 +78,9 @@ pub fn pack(dirs: &Dirs, bench: &Path, own: &Path, out: Option<&Path>) -> Result
         eprintln!("left out: {line}");
     }
     ensure!(
-        bytes <= MOST,
+        bytes <= most,
         "expected at most {}, found {} in {}",
-        mb(MOST),
+        mb(most),
         mb(bytes),
         out.display()
     );

@@ -6,8 +6,22 @@ use super::plan::Plan;
 use super::run::Outcome;
 use crate::{bench, proc};
 
-/// Assembles the report.
-pub fn report(plan: &Plan, manifest: &Value, outcomes: &[Outcome], seconds: f64) -> Value {
+/// What a report says beside its parts.
+pub struct About {
+    /// The hardware as the system names it.
+    pub machine: Value,
+    /// List of what is packed.
+    pub manifest: Value,
+}
+
+/// Assembles the report of the parts so far; `is_whole` tells whether none is missing.
+pub fn report(
+    plan: &Plan,
+    about: &About,
+    outcomes: &[Outcome],
+    seconds: f64,
+    is_whole: bool,
+) -> Value {
     let all = || outcomes.iter().flat_map(|outcome| &outcome.lines);
     let shapes: Vec<Value> = plan.shapes.iter().map(|s| shape(s, outcomes)).collect();
     let failed: Vec<Value> = outcomes
@@ -26,9 +40,10 @@ pub fn report(plan: &Plan, manifest: &Value, outcomes: &[Outcome], seconds: f64)
             "name": plan.name, "layers": plan.layers, "contexts": plan.contexts, "prompts": plan.prompts,
         },
         "seconds": seconds.round(),
-        "machine": machine(),
+        "whole": is_whole,
+        "machine": about.machine,
         "adapter": all().find(|line| is(line, "hardware")),
-        "pack": manifest,
+        "pack": about.manifest,
         "largest_residual": largest_residual(all()),
         "shapes": shapes,
         "failed": failed,
@@ -54,7 +69,7 @@ fn number(line: &Value, key: &str) -> Option<f64> {
 }
 
 /// Returns the hardware as the system names it.
-fn machine() -> Value {
+pub fn machine() -> Value {
     const QUERY: &str =
         "name,driver_version,memory.total,clocks.max.memory,clocks.max.sm,power.limit";
     let mut smi = std::process::Command::new("nvidia-smi");
@@ -184,7 +199,11 @@ mod tests {
             ),
             outcome("sampler", "hearth", vec![]),
         ];
-        let report = report(&small(), &json!({}), &outcomes, 12.3);
+        let about = About {
+            machine: json!({}),
+            manifest: json!({}),
+        };
+        let report = report(&small(), &about, &outcomes, 12.3, true);
         assert_eq!(report["largest_residual"]["name"], "sample");
         assert_eq!(report["largest_residual"]["residual_us_a_step"], 50.0);
         let shape = &report["shapes"][0];

@@ -40,11 +40,20 @@ pub struct Outcome {
 /// Shortest time in which a part is worth a start.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Runs all parts and returns the report.
-pub fn run(kit: &Kit, plan: &Plan, manifest: Value) -> Result<Value> {
+/// Runs all parts and returns the report. `save` gets that of the parts so far after each: whoever lends the machine may take it
+/// back at any time.
+pub fn run(kit: &Kit, plan: &Plan, manifest: Value, save: impl Fn(&Value)) -> Result<Value> {
     fs::create_dir_all(&kit.work)
         .with_context(|| format!("cannot create {}", kit.work.display()))?;
     let start = Instant::now();
+    let about = report::About {
+        machine: report::machine(),
+        manifest,
+    };
+    let so_far = |outcomes: &[Outcome], is_whole| {
+        let seconds = start.elapsed().as_secs_f64();
+        report::report(plan, &about, outcomes, seconds, is_whole)
+    };
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut profile = None;
     for part in plan.parts(kit.peers.len()) {
@@ -59,10 +68,10 @@ pub fn run(kit: &Kit, plan: &Plan, manifest: Value) -> Result<Value> {
             profile = report::profile(&outcome.lines);
         }
         outcomes.push(outcome);
+        save(&so_far(&outcomes, false));
     }
     outcomes.iter().for_each(|before| remove(kit, before));
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(report::report(plan, &manifest, &outcomes, seconds))
+    Ok(so_far(&outcomes, true))
 }
 
 fn file(kit: &Kit, shape: &str) -> PathBuf {

@@ -255,6 +255,8 @@ fn end_to_end(dirs: &Dirs, models: &Models, full: bool) -> Result<[Command; 2]> 
     let server = Server::bind(0)?;
     // A second server, cross-origin isolated: there the CPU path has threads.
     let isolated = Server::bind(0)?;
+    // Its absence is a skip with that reason.
+    let llama = llama::python(dirs).ok();
     let command = |args: &[&str]| {
         let mut command = proc::npm();
         command
@@ -271,6 +273,7 @@ fn end_to_end(dirs: &Dirs, models: &Models, full: bool) -> Result<[Command; 2]> 
         ] {
             command.envs(path.as_ref().map(|path| (name, path)));
         }
+        command.envs(llama.as_ref().map(|python| ("HEARTH_XLLAMACPP", python)));
         command.envs(full.then_some(("HEARTH_FULL", "1")));
         command
     };

@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Puts a page back; returns the number of tokens that the conversation has now. The first page replaces the
-    /// conversation that was there.
+    /// conversation that was there, or where there is room for several the one that was used least recently.
     ///
     /// # Errors
     /// [`Error::BadFile`] for a page that is damaged, of another engine, or that does not belong after those before it:
@@ -147,6 +147,9 @@ impl Engine {
             Kind::Rows => {
                 let n = page.to - page.from;
                 page.check_words(n * self.words_per_position())?;
+                if page.from == 0 {
+                    self.vacate_conversation();
+                }
                 // A recording that is made later would run over the rows.
                 let drafts = self.policy.drafts != Drafts::Off;
                 self.stepper.record(&mut self.sequence, drafts)?;

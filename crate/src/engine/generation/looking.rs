@@ -119,7 +119,8 @@ impl Generation {
                     to: shown.start - range.start,
                     n: shown.len(),
                 };
-                with.stepper.inject(chunk, rows, place);
+                let step = &with.sequence.step;
+                with.stepper.inject(step, chunk, rows, place);
             }
         }
     }

@@ -150,6 +150,8 @@ pub(crate) struct Generation {
     pub(crate) adjust: u32,
     /// The template has begun the model's thoughts.
     pub(crate) in_thoughts: bool,
+    /// Tokens of the answer before the new ones, and their text, which come again with the first step.
+    pub(crate) repeated: Option<(Vec<u32>, String)>,
 }
 
 impl Generation {
@@ -193,6 +195,7 @@ impl Generation {
             last_ms: now_ms(),
             adjust: start.adjust,
             in_thoughts: false,
+            repeated: None,
         }
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct Chunk {
     /// Rows of pictures that are added behind layers.
     pub(super) added: Vec<Added>,
     /// Embeddings by layer, if the model has them.
-    per_layer: Option<Tensor<2>>,
+    pub(super) per_layer: Option<Tensor<2>>,
     /// Layers that they have been through.
     layer: usize,
     /// Layers that they have to go through.

@@ -4,6 +4,7 @@ use crate::device::tune::CHUNK_MS;
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::{Stepper, smooth};
 use crate::model::tower::{FrameRows, Look, Tower};
+use crate::ops::StepState;
 use crate::ops::inject::Place;
 use crate::platform::now_ms;
 use hearth_modelfile::error::Result;
@@ -47,8 +48,16 @@ impl Stepper {
     }
 
     /// Writes rows of a frame in the place of a chunk's embeddings, and notes those that are added behind layers.
-    pub(crate) fn inject(&self, chunk: &mut Chunk, frame: &FrameRows, place: Place) {
+    pub(crate) fn inject(
+        &self,
+        step: &StepState,
+        chunk: &mut Chunk,
+        frame: &FrameRows,
+        place: Place,
+    ) {
         (chunk.x).update(|x| self.model.ops.inject(x, &frame.rows, place, false));
+        // (embeddings by layer are made of the rows too)
+        chunk.per_layer = self.model.embed_per_layer(chunk.x.get(), step);
         let added = frame.added.iter().enumerate();
         chunk.added.extend(added.map(|(layer, rows)| Added {
             layer,

@@ -2,11 +2,13 @@
 
 use burn::tensor::Tensor;
 
+use super::bounds;
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::AttentionMixer;
 use crate::ops::{Attention, AttentionSpec, KvSource, KvType, QkNorm, Scaling};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::Turns;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::rope::Rope;
@@ -38,11 +40,18 @@ pub(super) fn mixer(
             attn_params: parts.ops.upload_row(&attn_params),
         },
         o_proj,
+        bounds: bounds::of_attention(parts, i)?,
     })
 }
 
 /// Returns the attention spec of layer `i`.
-fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> AttentionSpec {
+pub(super) fn spec(
+    c: &ModelConfig,
+    i: usize,
+    n_ctx: usize,
+    kv: KvType,
+    bias: bool,
+) -> AttentionSpec {
     let layer = &c.layers[i];
     AttentionSpec {
         n_heads: layer.heads as u32,
@@ -51,6 +60,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         rope_pairs: c.rope_of(layer.rope).map_or(0, |rope| rope.dim as u32 / 2),
         n_ctx: n_ctx as u32,
         neox: c.rope_halves,
+        in_halves: c.spec.turns == Turns::InHalves,
         gate: c.spec.attention_gate,
         kv,
         bias,
@@ -63,6 +73,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         },
         eps: c.eps,
         scale: c.scales.attention,
+        alibi: c.scales.alibi,
         softcap: c.scales.attention_cap,
         // (a tower's windows have two dimensions)
         window: if c.spec.sees { 0 } else { layer.window as u32 },
@@ -74,6 +85,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         temperature_ctx: c.rope_original_ctx as u32,
         splits: 1,
         many_rows: false,
+        by_column: false,
     }
 }
 
@@ -175,7 +187,7 @@ impl Ropes {
     }
 
     /// Returns the table of a layer. One without rotary positions never reads it.
-    fn of(&self, kind: RopeKind) -> Tensor<2> {
+    pub(super) fn of(&self, kind: RopeKind) -> Tensor<2> {
         match (kind, &self.local) {
             (RopeKind::Local, Some(local)) => local.clone(),
             _ => self.global.clone(),

@@ -1,5 +1,6 @@
 //! Builds feed-forward blocks.
 
+use super::bounds;
 use crate::model::feed_forward::{BesideExperts, Experts, FeedForward, SharedExpert};
 use crate::model::loaded::LoadedTensors;
 use crate::ops::{Norm, NormSpec, RouteSpec, Router, Scaling, XIELU_PARAMETERS};
@@ -116,6 +117,7 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
         return Ok(FeedForward::Gated {
             gate_up: first,
             down,
+            bounds: bounds::of_feed_forward(parts, i)?,
         });
     }
     let bias = parts.if_there(&bias_of(&of(names.gate_up_proj[0])), d_ff)?;

@@ -1,18 +1,23 @@
 //! Builds a transformer from a file's tensors.
 
 mod attention;
+mod bounds;
 mod feed_forward;
+mod latent;
 mod mamba;
 mod per_layer;
 mod rank_head;
 mod recurrent;
 mod tower;
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::{AttentionAndMamba, Mixer};
 use crate::model::transformer::{BlockEnd, Embedding, Layer, Transformer};
+use crate::ops::attention::latent::HeadRoutes;
 use crate::ops::{KvType, Ops, Scaling};
 use crate::weights::builder::WeightBuilder;
 use crate::weights::plan::LoadPlan;
@@ -115,6 +120,7 @@ fn similarity(parts: &LoadedTensors<'_>) -> Result<Option<Similarity>> {
 fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Layer>> {
     let (c, names) = (parts.c, parts.c.spec.names);
     let ropes = Ropes::new(parts, n_ctx)?;
+    let head_routes = Rc::new(HeadRoutes::new(c.n_heads));
     let mut layers = Vec::with_capacity(c.n_layers);
     for (i, layer) in c.layers.iter().enumerate() {
         let of = |pattern: &str| of_layer(pattern, i);
@@ -142,6 +148,11 @@ fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Lay
                 MixerKind::None => Mixer::None,
                 MixerKind::Attention => {
                     Mixer::Attention(attention::mixer(parts, i, &ropes, n_ctx, kv)?)
+                }
+                MixerKind::Latent(shape) => {
+                    let cache = (n_ctx, kv);
+                    let mixer = latent::mixer(parts, i, shape, &ropes, &head_routes, cache)?;
+                    Mixer::Latent(mixer)
                 }
                 MixerKind::GatedDelta(shape) => {
                     Mixer::GatedDelta(recurrent::gated_delta(parts, i, shape)?)

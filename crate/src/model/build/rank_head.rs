@@ -9,7 +9,7 @@ use hearth_modelfile::families::names::bias_of;
 /// Builds the head, if the model has one.
 pub(super) fn build(parts: &LoadedTensors<'_>) -> Result<Option<RankHead>> {
     let (c, names) = (parts.c, parts.c.spec.names);
-    if c.rank_outputs == 0 {
+    if c.rank_outputs == 0 || c.rank_answers.is_some() {
         return Ok(None);
     }
     let bias = |name: &str, len: usize| -> Result<Vec<f32>> {

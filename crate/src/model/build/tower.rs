@@ -1,5 +1,7 @@
 //! Builds a tower from its tensors.
 
+use burn::tensor::Tensor;
+
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::{AttentionMixer, Mixer};
 use crate::model::tower::{Head, Positions, Projections, Tower};
@@ -10,7 +12,8 @@ use crate::weights::plan::LoadPlan;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::names::bias_of;
 use hearth_modelfile::vision::{
-    CLASS, HEAD_OUT, HEAD_QKV, HEAD_QUERY, Projector, SECOND_PATCHES, Vision, deep_names, deep_norm,
+    CLASS, HEAD_OUT, HEAD_QKV, HEAD_QUERY, PatchPositions, Projector, SECOND_PATCHES, Vision,
+    deep_names, deep_norm,
 };
 
 /// Epsilon of the LayerNorm before LFM2's projections: PyTorch's default.
@@ -55,6 +58,10 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
                 Positions::OfPatches(positions_of_clip(&parts, vision.most_patches())?)
             }
             0 => Positions::OfPatches(parts.matrix(names.position_embd)?),
+            side if vision.projector.positions() == PatchPositions::OfAxes => {
+                let table = parts.values(names.position_embd, 2 * side * rows)?;
+                Positions::OfAxes(first_of_axes(table, side, kept_places(&vision), rows))
+            }
             side => Positions::Square(
                 parts
                     .values(names.position_embd, side * side * rows)?
@@ -70,23 +77,71 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
             _ => None,
         },
         layers,
-        output_norm: {
-            let mut norm = parts.norm(names.output_norm)?;
-            norm.spec.eps = vision.norm_eps;
-            norm
+        output_norm: match c.spec.has_output_norm() {
+            true => {
+                let mut norm = parts.norm(names.output_norm)?;
+                norm.spec.eps = vision.norm_eps;
+                Some(norm)
+            }
+            false => None,
         },
         projector: {
             let norm = match vision.projector.norm() {
                 Some(name) if plan.vector(name).is_ok() => {
                     Some(projector_norm(&parts, &vision, name)?)
                 }
+                // (without weights)
+                _ if vision.projector == Projector::Gemma4 => Some(Norm {
+                    weight: ops.upload_row(&vec![1.0; rows]),
+                    spec: NormSpec::rms(c.eps),
+                }),
                 _ => None,
             };
-            projections(&parts, &vision, norm, vision.projector.weights())?
+            Projections {
+                standard: standard(&parts, &vision)?,
+                ..projections(&parts, &vision, norm, vision.projector.weights())?
+            }
         },
         deep: deep.collect::<Result<_>>()?,
         vision,
     })
+}
+
+/// Returns the most places of an axis that a frame has.
+fn kept_places(vision: &Vision) -> usize {
+    (vision.most_patches() / vision.processor.merge).min(vision.position_side)
+}
+
+/// Returns the first `n` of `side` positions of both axes, [2 * n, cols]: files have more than any frame needs.
+fn first_of_axes(table: &[f32], side: usize, n: usize, cols: usize) -> Vec<f32> {
+    let axes = table.chunks_exact(side * cols);
+    axes.flat_map(|axis| &axis[..n * cols]).copied().collect()
+}
+
+/// Returns what Gemma 4 does with the columns of merged rows: times the square root of their width, and in larger models less a vector,
+/// times another one.
+fn standard(parts: &LoadedTensors<'_>, vision: &Vision) -> Result<Option<Tensor<2>>> {
+    if vision.projector != Projector::Gemma4 {
+        return Ok(None);
+    }
+    let d_model = parts.c.d_model;
+    let root = (d_model as f32).sqrt();
+    let mut columns = [vec![root; d_model], vec![0.0; d_model]];
+    if let Some(names) = vision.standard {
+        let [bias, scale] = [
+            parts.values(names[0], d_model)?,
+            parts.values(names[1], d_model)?,
+        ];
+        columns[0] = scale.iter().map(|scale| root * scale).collect();
+        columns[1] = bias
+            .iter()
+            .zip(scale)
+            .map(|(bias, scale)| -bias * scale)
+            .collect();
+    }
+    let bounds = [vec![f32::MIN; d_model], vec![f32::MAX; d_model]].concat();
+    let columns = [columns.concat(), bounds].concat();
+    Ok(Some(parts.ops.upload_f32(&columns, [4, d_model])))
 }
 
 /// Returns the attention of SigLIP's learned query, which has as many heads as the layers.
@@ -111,6 +166,7 @@ fn head(parts: &LoadedTensors<'_>, layers: &[Layer]) -> Result<Head> {
                 attn_params: ops.upload_row(bias),
             },
             o_proj: parts.matrix(HEAD_OUT)?,
+            bounds: None,
         },
         bias: ops.upload_row(parts.values(&bias_of(HEAD_OUT), d_model)?),
     })
@@ -166,6 +222,7 @@ fn projections<N: AsRef<str>>(
         Ok((weight, bias))
     });
     Ok(Projections {
+        standard: None,
         norm,
         weights: weights.collect::<Result<_>>()?,
         activation: match vision.projector {

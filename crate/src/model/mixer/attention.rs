@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::model::bounds::ProjectionBounds;
 use crate::ops::{Attention, KvCache, KvSource, KvType, Norm, Ops, StepState, Weight};
 
 /// Attention with its projections.
@@ -11,6 +12,8 @@ pub struct AttentionMixer {
     pub attention: Attention,
     /// [d_model, n_heads * head_dim]
     pub o_proj: Weight,
+    /// Bounds of both projections.
+    pub bounds: Option<Box<[ProjectionBounds; 2]>>,
 }
 
 impl AttentionMixer {
@@ -50,7 +53,13 @@ impl AttentionMixer {
         step: &StepState,
         cache: &mut KvCache,
     ) -> (Tensor<2>, Tensor<2>) {
-        let qkv = ops.norm_linear(x, norm, &self.qkv_proj, step);
+        let qkv = match &self.bounds {
+            None => ops.norm_linear(x, norm, &self.qkv_proj, step),
+            Some(bounds) => {
+                let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(x, norm, step, false));
+                bounds[0].linear(ops, &h, &self.qkv_proj, step)
+            }
+        };
         let q = ops.rope_append(qkv.clone(), &self.attention, step, cache);
         (q, qkv)
     }
@@ -67,6 +76,11 @@ impl AttentionMixer {
         add: bool,
     ) -> Tensor<2> {
         let attention = &self.attention;
+        if let Some(bounds) = &self.bounds {
+            // (towers have no gates)
+            let a = ops.attention(q, cache, step, attention);
+            return bounds[1].linear_to(ops, &a, &self.o_proj, step, x, add);
+        }
         match add {
             true => ops.attention_linear_add(q, &qkv, cache, &self.o_proj, step, x, attention),
             false => ops.attention_linear(q, &qkv, cache, &self.o_proj, step, attention),

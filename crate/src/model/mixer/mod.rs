@@ -3,6 +3,7 @@
 
 mod attention;
 mod gated_delta;
+mod latent;
 mod mamba;
 #[cfg(test)]
 pub(crate) mod running_sum;
@@ -15,6 +16,7 @@ use crate::ops::{KvType, Norm, Ops, StepState};
 
 pub use attention::AttentionMixer;
 pub use gated_delta::GatedDeltaMixer;
+pub use latent::LatentMixer;
 pub use mamba::{AttentionAndMamba, MambaMixer};
 pub use short_conv::ShortConvMixer;
 
@@ -22,6 +24,7 @@ pub use short_conv::ShortConvMixer;
 #[expect(clippy::large_enum_variant, reason = "there is one a layer")]
 pub enum Mixer {
     Attention(AttentionMixer),
+    Latent(LatentMixer),
     ShortConv(ShortConvMixer),
     GatedDelta(GatedDeltaMixer),
     Mamba(MambaMixer),
@@ -39,6 +42,7 @@ impl Mixer {
             Mixer::Attention(attention) if attention.reads_earlier() => LayerState::Shared,
             Mixer::None => LayerState::Shared,
             Mixer::Attention(attention) => LayerState::Kv(attention.new_cache(ops, n_ctx, kv)),
+            Mixer::Latent(latent) => LayerState::Kv(latent.new_cache(ops, n_ctx, kv)),
             Mixer::GatedDelta(delta) => LayerState::Recurrent(delta.new_state(ops)),
             Mixer::ShortConv(conv) => LayerState::Recurrent(conv.new_state(ops)),
             Mixer::Mamba(mamba) => LayerState::Recurrent(mamba.new_state(ops)),
@@ -66,6 +70,9 @@ impl Mixer {
             (Mixer::None, _) => x,
             (Mixer::Attention(attention), LayerState::Kv(cache)) => {
                 attention.forward(ops, x, norm, step, cache, add)
+            }
+            (Mixer::Latent(latent), LayerState::Kv(cache)) => {
+                latent.forward(ops, x, norm, step, cache, add)
             }
             (Mixer::GatedDelta(delta), LayerState::Recurrent(state)) => {
                 delta.forward(ops, x, norm, step, state, add)

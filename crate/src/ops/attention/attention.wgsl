@@ -7,7 +7,8 @@
 // With SPLITS > 1, for one token, spans are left unmerged: merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 //
-// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.
+// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, alibi or alibi_none, the cache as kv_f32, kv_f16 or
+// kv_q8, and scores_by_position or scores_by_column.
 // Constants from the header:
 //   N_HEADS: u32
 //   GROUP: u32, query heads per key/value head
@@ -17,6 +18,7 @@
 //   N_CTX: u32
 //   SCALE: f32
 //   SOFTCAP: f32, 0 for none
+//   VALUES_ARE_KEYS: bool, the cache of keys is that of values, and the other one is not read
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
 @group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
 @group(0) @binding(2) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
@@ -46,9 +48,10 @@ fn capped(score: f32) -> f32 {
 
 @compute @workgroup_size(WG)
 fn main(
-    @builtin(workgroup_id) wg: vec3<u32>,
+    launch: Launch,
     @builtin(local_invocation_index) lid: u32,
 ) {
+    let wg = launch.wg;
     let h0 = wg.x * HEADS;
     let t0 = wg.y * TOKENS;
     let live = min(TOKENS, max(state[N_TOKENS], t0) - t0); // live tokens of this workgroup
@@ -87,20 +90,11 @@ fn main(
     }
     for (var base = span.x; base < span.y; base += WG) {
         let j = base + lid;
-        // Without an initialiser, Chromium's compiler keeps the values of the previous iteration.
-        var score = array<f32, ROWS>();
-        if (j < span.y) {
-            for (var i = 0u; i < HEAD_DIM4; i++) {
-                let k = load_k(first_row + j, i);
-                for (var r = 0u; r < ROWS; r++) {
-                    score[r] += dot(query[r * HEAD_DIM4 + i], k);
-                }
-            }
-        }
+        var score = tile_scores(lid, base, span.y, first_row, launch);
         for (var r = 0u; r < ROWS; r++) {
             let t = t0 + r / HEADS;
             let seen = j < span.y && j <= last_seen(t) && j >= first_of(t);
-            score[r] = select(LOWEST, capped(score[r]), seen);
+            score[r] = select(LOWEST, distanced(capped(score[r]), h0 + r % HEADS, t, j), seen);
             scores[r * WG + lid] = score[r];
         }
         workgroupBarrier();

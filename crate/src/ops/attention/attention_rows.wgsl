@@ -4,7 +4,7 @@
 // ways: each scores one position for half of the queries; four share the softmax of a query; and each sums a column of
 // the output for some of the queries.
 //
-// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.
+// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, alibi or alibi_none, and the cache as kv_f32, kv_f16 or kv_q8.
 // Constants from the header: as for attention.wgsl; HEAD_DIM4 is at most 32, SPLITS 1
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
 @group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
@@ -85,9 +85,11 @@ fn main(
             }
         }
         for (var r = 0u; r < HALF; r++) {
-            let t = t0 + min(first_scored + r, ROWS - 1u) / HEADS;
+            let scored = min(first_scored + r, ROWS - 1u);
+            let t = t0 + scored / HEADS;
             let seen = j < span.y && j <= last_seen(t) && j >= first_of(t);
-            scores[(first_scored + r) * PITCH + position] = select(LOWEST, capped(score[r]), seen);
+            let v = distanced(capped(score[r]), h0 + scored % HEADS, t, j);
+            scores[(first_scored + r) * PITCH + position] = select(LOWEST, v, seen);
         }
         workgroupBarrier();
         var peak = LOWEST;

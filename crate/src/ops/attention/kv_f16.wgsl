@@ -11,5 +11,8 @@ fn load_k(row: u32, i: u32) -> vec4<f32> {
 }
 
 fn load_v(row: u32, i: u32) -> vec4<f32> {
+    if (VALUES_ARE_KEYS) {
+        return load_k(row, i);
+    }
     return halves(v_cache[row * HEAD_DIM4 + i]);
 }

@@ -9,5 +9,8 @@ fn load_k(row: u32, i: u32) -> vec4<f32> {
 }
 
 fn load_v(row: u32, i: u32) -> vec4<f32> {
+    if (VALUES_ARE_KEYS) {
+        return load_k(row, i);
+    }
     return unpack4x8snorm(v_cache[row * Q8_ROW + i]) * bitcast<f32>(v_cache[row * Q8_ROW + HEAD_DIM4]);
 }

@@ -128,7 +128,7 @@ fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
     let end = (pos + 1).min(spec.n_ctx as usize);
     let len = end - spec.first(end - 1);
-    let tile = spec.threads() as usize;
+    let tile = spec.tile() as usize;
     let span = len.div_ceil(splits * tile).max(1) * tile;
     let heads = x.chunks_exact(splits * (hd + 4));
     for (spans, out) in heads.zip(out.chunks_exact_mut(hd)) {

@@ -17,6 +17,7 @@
 pub mod cache;
 pub mod gate_heads;
 pub mod kv;
+pub mod latent;
 pub mod merge;
 pub mod rope_append;
 
@@ -28,10 +29,11 @@ use hearth_cpu::attention::{largest, scores, weighted_sums};
 use hearth_cpu::math::exp_all;
 
 use crate::ops::attention::kv::KvType;
-use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::attention::rope_append::{AttentionSpec, KvSource};
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::outline::{Grid, Launch, Situation};
 use crate::ops::{flex, state};
+use crate::platform::SUBGROUP_DIRECTIVE;
 use hearth_modelfile::cost::Counters;
 
 /// Backend extension: attention on each backend.
@@ -48,29 +50,37 @@ pub trait AttentionOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Largest width of a head; a workgroup then takes 13 KiB of the 16 KiB that every device has.
-pub const MAX_HEAD_DIM: usize = 512;
+/// Largest width of a head: what is kept of a token where keys and values are one. A workgroup then takes 15.8 KiB of the 16 KiB
+/// that every device has.
+pub const MAX_HEAD_DIM: usize = 576;
 /// Maximum number of spans of a context: beyond it, their records cost more than another workgroup gains.
 const MAX_SPLITS: u32 = 128;
 /// Queries of a workgroup where there are many, its threads, and the widest head that it has memory for.
 const MANY_ROWS: u32 = 32;
 const MANY_THREADS: u32 = 128;
 const MANY_HEAD_DIM: u32 = 128;
+/// Threads that read a key together.
+const SHARING: u32 = 8;
 /// Bytes that a thread requests at once of a key or of values: eight columns of four, in f16.
 const IN_FLIGHT: u32 = 64;
 
 impl AttentionSpec {
-    /// Returns the positions of a tile, and the threads of a workgroup with few queries: one for each four columns of a head,
-    /// at least.
-    fn threads(&self) -> u32 {
-        if self.head_dim > 256 { 128 } else { 64 }
+    /// Returns the positions of a tile: with few queries as many as threads, with many half of them.
+    fn tile(&self) -> u32 {
+        match self.many_rows {
+            true => MANY_THREADS / 2,
+            false => self.workgroup(),
+        }
     }
 
-    /// Returns the threads of a workgroup.
+    /// Returns the threads of a workgroup: with few queries at least one for each four columns of a head, and as many as hide
+    /// memory's latency beside the queries that they share.
     fn workgroup(&self) -> u32 {
-        match self.many_rows {
-            true => MANY_THREADS,
-            false => self.threads(),
+        match self.head_dim {
+            _ if self.many_rows => MANY_THREADS,
+            513.. => 192,
+            128.. => 128,
+            _ => 64,
         }
     }
 
@@ -98,9 +108,28 @@ impl AttentionSpec {
         }
     }
 
+    /// Returns the spec for `t` tokens on a device with subgroups, whose neighbours then read keys together.
+    pub(in crate::ops) fn with_columns(self, t: usize, subgroups: bool) -> Self {
+        let by_column = subgroups && t == 1 && self.head_dim.is_multiple_of(4 * SHARING);
+        Self { by_column, ..self }
+    }
+
+    /// Returns the lines of 64 bytes that 64 threads touch with one request of keys.
+    fn key_lines(&self) -> u32 {
+        let four_columns = match self.kv {
+            KvType::F32 => 16,
+            KvType::F16 => 8,
+            KvType::Q8 => 4,
+        };
+        match self.by_column {
+            true => 64 / SHARING * (SHARING * four_columns).div_ceil(64),
+            false => 64,
+        }
+    }
+
     /// Returns the bytes of workgroup memory for `rows` queries.
     fn memory(&self, rows: u32) -> u32 {
-        let (threads, tile) = (self.workgroup(), self.threads());
+        let (threads, tile) = (self.workgroup(), self.tile());
         if !self.many_rows {
             return 4 * rows * (self.head_dim + threads) + (4 + 16) * threads + 8;
         }
@@ -114,7 +143,7 @@ impl AttentionSpec {
     pub(in crate::ops) fn span_consts(&self) -> [(&'static str, u32); 3] {
         [
             ("SPLITS", self.splits),
-            ("TILE", self.threads()),
+            ("TILE", self.tile()),
             ("WINDOW", self.window),
         ]
     }
@@ -128,9 +157,7 @@ impl AttentionSpec {
         };
         let wanted = workgroups.div_ceil(self.n_heads / self.heads());
         Self {
-            splits: wanted
-                .min(seen.div_ceil(self.threads()))
-                .clamp(1, MAX_SPLITS),
+            splits: wanted.min(seen.div_ceil(self.tile())).clamp(1, MAX_SPLITS),
             ..self
         }
     }
@@ -212,7 +239,25 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
         ])
         .u32s(spec.span_consts())
         .f32s([("SCALE", spec.scale), ("SOFTCAP", spec.softcap)])
-        .bools([("CAUSAL", spec.causal), ("BLOCK", spec.block)]);
+        .bools([
+            ("CAUSAL", spec.causal),
+            ("BLOCK", spec.block),
+            ("VALUES_ARE_KEYS", spec.kv_source == KvSource::KeysAlone),
+        ]);
+    let kernel = match (spec.many_rows, spec.by_column) {
+        (true, _) => kernel,
+        (false, false) => kernel.module(&modules::SCORES_BY_POSITION),
+        (false, true) => kernel
+            .directive(SUBGROUP_DIRECTIVE)
+            .module(&modules::SCORES_BY_COLUMN),
+    };
+    let kernel = match spec.alibi {
+        0.0 => kernel.module(&modules::ALIBI_NONE),
+        slopes => kernel
+            .module(&modules::ALIBI)
+            .f32s([("SLOPES", slopes)])
+            .u32s([("SLOPE_HEADS", slope_heads(spec.n_heads))]),
+    };
     if spec.sinks {
         kernel
             .module(&modules::SINKS)
@@ -222,11 +267,25 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
     }
 }
 
+/// Returns the largest power of two that is not above the heads: so many have slopes in steps of their own.
+fn slope_heads(n_heads: u32) -> u32 {
+    1 << n_heads.max(1).ilog2()
+}
+
+/// Returns by how much a head's score falls from one position to the next.
+fn slope(spec: AttentionSpec, head: usize) -> f32 {
+    let (head, heads) = (head as f32, slope_heads(spec.n_heads) as f32);
+    match head < heads {
+        true => (-spec.alibi * (head + 1.0) / heads).exp2(),
+        false => (-spec.alibi * (2.0 * (head - heads) + 1.0) / (2.0 * heads)).exp2(),
+    }
+}
+
 /// Returns the positions that a token sees, and those of a span.
 fn seen_and_span(spec: AttentionSpec, positions: usize) -> (u32, u32) {
     let end = (positions as u32).clamp(1, spec.n_ctx);
     let len = end - spec.first(end as usize - 1) as u32;
-    let tile = spec.threads();
+    let tile = spec.tile();
     (len, len.div_ceil(spec.splits * tile).max(1) * tile)
 }
 
@@ -248,10 +307,15 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) ->
     let (tokens, grid) = grid(t, spec);
     let (len, span) = seen_and_span(spec, now.positions);
     let threads = spec.workgroup();
-    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(spec.threads()));
+    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(spec.tile()));
     let rows = spec.heads() * tokens;
     let row_bytes = spec.kv.row_bytes(spec.head_dim as usize);
-    let state_bytes = 2 * u64::from(len) * u64::from(spec.n_kv_heads) * row_bytes;
+    let caches = if spec.kv_source == KvSource::KeysAlone {
+        1
+    } else {
+        2
+    };
+    let state_bytes = caches * u64::from(len) * u64::from(spec.n_kv_heads) * row_bytes;
     let workgroups = u64::from(grid.0 * spans);
     // Workgroups of one kv head read the same keys and values.
     let repeats = u64::from(grid.0 / spec.n_kv_heads);
@@ -260,6 +324,7 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) ->
         state_bytes,
         prologue_bytes: queries + (repeats - 1) * state_bytes,
         bytes_in_flight: IN_FLIGHT * threads,
+        key_lines: spec.key_lines(),
         workgroup_memory: spec.memory(rows),
         // Where the span is known, the queries; four a tile; two for each row of the result.
         barriers: 2 + 4 * tiles + if spec.many_rows { 1 } else { 2 * rows },
@@ -296,6 +361,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 ..spec
             };
             all.extend([kernel(spec, 1), kernel(spec, 4), kernel(split, 1)]);
+            let by_column = AttentionSpec {
+                head_dim: 32,
+                by_column: true,
+                ..split
+            };
+            all.push(kernel(by_column, 1));
             all.push(kernel(many, many.tokens()));
         }
         for window in [0, 16] {
@@ -322,6 +393,18 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             ..ranged
         };
         all.push(kernel(many, many.tokens()));
+        let distanced = AttentionSpec {
+            kv,
+            causal: false,
+            alibi: 8.0,
+            ..AttentionSpec::EXAMPLE
+        };
+        all.push(kernel(distanced, 4));
+        let many = AttentionSpec {
+            many_rows: true,
+            ..distanced.for_texts()
+        };
+        all.push(kernel(many, many.tokens()));
         let texts = AttentionSpec {
             kv,
             causal: false,
@@ -335,6 +418,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             n_kv_heads: 1,
             ..AttentionSpec::EXAMPLE
         };
+        let latent = AttentionSpec {
+            head_dim: MAX_HEAD_DIM as u32,
+            kv_source: KvSource::KeysAlone,
+            ..wide
+        };
+        all.extend([kernel(latent, 1), kernel(latent, 2)]);
         all.extend([
             kernel(wide, 1),
             kernel(AttentionSpec { splits: 4, ..wide }, 1),
@@ -378,7 +467,10 @@ impl AttentionOp for Flex {
         attention_cpu(
             &q.storage::<f32>()[..n * cols],
             k_cache.storage(),
-            v_cache.storage(),
+            match spec.kv_source {
+                KvSource::KeysAlone => k_cache.storage(),
+                _ => v_cache.storage(),
+            },
             state[state::POS] as usize,
             &extra.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
             &mut out,
@@ -448,6 +540,14 @@ fn attention_cpu(
         if spec.softcap > 0.0 {
             for score in &mut all {
                 *score = spec.softcap * (*score / spec.softcap).tanh();
+            }
+        }
+        if spec.alibi > 0.0 {
+            for (k, scores) in all.chunks_exact_mut(len - first).enumerate() {
+                let slope = slope(spec, g * group + k);
+                for (i, score) in scores.iter_mut().enumerate() {
+                    *score -= slope * (first + i).abs_diff(pos + t) as f32;
+                }
             }
         }
         let mut sums = Vec::with_capacity(group);

@@ -35,6 +35,8 @@ pub enum KvSource {
     KeysOnly,
     /// An earlier layer's caches have them: only queries are projected, and nothing is appended.
     Earlier,
+    /// Keys are projected, and values are the keys as they are kept: there is no other cache.
+    KeysAlone,
 }
 
 /// Shapes of attention, shared by this op and [`crate::ops::attention`].
@@ -52,6 +54,8 @@ pub struct AttentionSpec {
     pub n_ctx: u32,
     /// Whether pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
     pub neox: bool,
+    /// Whether each half of a head, which has half of the pairs, is rotated as if it were a head.
+    pub in_halves: bool,
     /// Gate of the output, whose logits are among the columns of `qkv`: behind each head's query, or behind everything else.
     pub gate: AttentionGate,
     /// Storage type of the caches.
@@ -66,6 +70,8 @@ pub struct AttentionSpec {
     pub eps: f32,
     /// Factor that scores are multiplied by; 1 / sqrt(head_dim) in most families.
     pub scale: f32,
+    /// Binary logarithm of the last slope's inverse, by which scores fall with the distance of two tokens; 0 for none.
+    pub alibi: f32,
     /// Cap on scores, which become softcap * tanh(score / softcap); 0 for none.
     pub softcap: f32,
     /// Number of positions that a query sees up to and including its own; 0 for all.
@@ -88,6 +94,8 @@ pub struct AttentionSpec {
     pub splits: u32,
     /// Whether a workgroup takes up to 32 queries of several tokens instead of 8.
     pub many_rows: bool,
+    /// Whether neighbours read the columns of a key together, for one token: it needs subgroups, see [`Self::with_columns`].
+    pub by_column: bool,
 }
 
 impl AttentionSpec {
@@ -99,6 +107,7 @@ impl AttentionSpec {
         rope_pairs: 8,
         n_ctx: 64,
         neox: false,
+        in_halves: false,
         gate: AttentionGate::None,
         kv: KvType::F32,
         bias: false,
@@ -107,6 +116,7 @@ impl AttentionSpec {
         kv_source: KvSource::Projected,
         eps: 1e-5,
         scale: 0.25,
+        alibi: 0.0,
         softcap: 0.0,
         window: 0,
         causal: true,
@@ -117,13 +127,14 @@ impl AttentionSpec {
         temperature_ctx: 16,
         splits: 1,
         many_rows: false,
+        by_column: false,
     };
 
     /// Returns how many of keys and values are projected.
     fn kv_parts(&self) -> u32 {
         match self.kv_source {
             KvSource::Projected => 2,
-            KvSource::KeysOnly => 1,
+            KvSource::KeysOnly | KvSource::KeysAlone => 1,
             KvSource::Earlier => 0,
         }
     }
@@ -149,7 +160,16 @@ impl AttentionSpec {
 
     /// Returns the heads that are computed from them.
     fn out_heads(&self) -> u32 {
-        self.n_heads + self.kv_parts().min(1) * 2 * self.n_kv_heads
+        self.n_heads + self.kept_parts() * self.n_kv_heads
+    }
+
+    /// Returns how many caches are written.
+    fn kept_parts(&self) -> u32 {
+        match self.kv_source {
+            KvSource::Projected | KvSource::KeysOnly => 2,
+            KvSource::KeysAlone => 1,
+            KvSource::Earlier => 0,
+        }
     }
 
     /// Returns the number of columns of the norms' weights.
@@ -218,6 +238,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("N_HEADS", spec.n_heads),
             ("N_KV", spec.n_kv_heads),
             ("KV_PARTS", spec.kv_parts()),
+            ("KEPT_PARTS", spec.kept_parts()),
             ("HEAD_DIM", spec.head_dim),
             ("QUERY_HEADS", spec.query_heads()),
             ("HEAD_GATES", spec.head_gates()),
@@ -226,7 +247,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("TEMPER_CTX", spec.temperature_ctx),
         ])
         .f32s([("TEMPER", spec.temperature)])
-        .bools([("NEOX", spec.neox)]);
+        .bools([("NEOX", spec.neox), ("IN_HALVES", spec.in_halves)]);
     if spec.qk_norm == QkNorm::CentredHead {
         kernel
             .module(&modules::QKV_CENTRED)
@@ -299,7 +320,20 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 }));
             }
         }
-        let sources = [KvSource::Projected, KvSource::KeysOnly, KvSource::Earlier];
+        all.push(kernel(AttentionSpec {
+            kv,
+            qk_norm: QkNorm::Head,
+            v_norm: true,
+            neox: true,
+            in_halves: true,
+            ..AttentionSpec::EXAMPLE
+        }));
+        let sources = [
+            KvSource::Projected,
+            KvSource::KeysOnly,
+            KvSource::Earlier,
+            KvSource::KeysAlone,
+        ];
         all.extend(sources.map(|kv_source| {
             kernel(AttentionSpec {
                 kv,
@@ -361,6 +395,7 @@ impl RopeAppendOp for Flex {
                 }
             }
         };
+        let kv_source = spec.kv_source;
         let (mut qkv, spec) = all_parts_cpu(&qkv, spec);
         let cols = spec.qkv_cols();
         add_bias_cpu(&mut qkv, attn_params.storage(), spec);
@@ -378,14 +413,12 @@ impl RopeAppendOp for Flex {
             let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
             heads.for_each(|head| spec.kv.round(head));
         }
-        append_cpu(
-            &qkv,
-            pos,
-            &mut q,
-            k_cache.storage_mut(),
-            v_cache.storage_mut(),
-            spec,
-        );
+        let values = match kv_source {
+            // (what is appended as values is the keys, and nobody reads it)
+            KvSource::KeysAlone => None,
+            _ => Some(v_cache.storage_mut()),
+        };
+        append_cpu(&qkv, pos, &mut q, k_cache.storage_mut(), values, spec);
         (flex::tensor(q, [t, q_cols]), k_cache, v_cache)
     }
 }
@@ -424,7 +457,7 @@ fn all_parts_cpu(qkv: &[f32], spec: AttentionSpec) -> (Vec<f32>, AttentionSpec) 
                 ..all
             },
         ),
-        KvSource::KeysOnly => {
+        KvSource::KeysOnly | KvSource::KeysAlone => {
             let q_cols = (spec.n_heads * spec.head_dim) as usize;
             let rows = qkv.chunks_exact(spec.qkv_cols());
             (
@@ -504,10 +537,16 @@ fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
     for (row, angles) in qkv.chunks_exact_mut(cols).zip(angles) {
         for head in row[..rotated].chunks_exact_mut(hd) {
             for (i, angle) in angles.chunks_exact(2).enumerate() {
+                // (columns before this part of the head, pairs of the part)
+                let (at, of) = match spec.in_halves {
+                    true => (i / (pairs / 2) * pairs, pairs / 2),
+                    false => (0, pairs),
+                };
+                let i = if spec.in_halves { i % of } else { i };
                 let (a, b) = if spec.neox {
-                    (i, i + pairs)
+                    (at + i, at + i + of)
                 } else {
-                    (2 * i, 2 * i + 1)
+                    (at + 2 * i, at + 2 * i + 1)
                 };
                 let (x, y) = (head[a], head[b]);
                 head[a] = x * angle[0] - y * angle[1];
@@ -538,7 +577,7 @@ fn append_cpu(
     pos: usize,
     q: &mut [f32],
     k_cache: &mut [f32],
-    v_cache: &mut [f32],
+    mut v_cache: Option<&mut [f32]>,
     spec: AttentionSpec,
 ) {
     let (n_kv, n_ctx) = (spec.n_kv_heads as usize, spec.n_ctx as usize);
@@ -548,7 +587,9 @@ fn append_cpu(
     for (t, row) in rows.take(n_ctx.saturating_sub(pos)).enumerate() {
         q[t * q_cols..(t + 1) * q_cols].copy_from_slice(&row[..q_cols]);
         let (k, v) = row[q_cols..].split_at(n_kv * hd);
-        for (cache, heads) in [(&mut *k_cache, k), (&mut *v_cache, v)] {
+        let caches = [Some(&mut *k_cache), v_cache.as_deref_mut()];
+        for (cache, heads) in caches.into_iter().zip([k, v]) {
+            let Some(cache) = cache else { continue };
             for (h, head) in heads.chunks_exact(hd).enumerate() {
                 let at = (h * n_ctx + pos + t) * hd;
                 cache[at..at + hd].copy_from_slice(head);

@@ -4,6 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 use hearth_cpu::rows::MAX_TOKENS;
 
+use crate::ops::attention::latent::HeadRoutes;
 use crate::ops::bias::BiasSpec;
 use crate::ops::experts::group::{self, GroupOp, GroupSpec};
 use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router, describe_combine, describe_route};
@@ -11,7 +12,7 @@ use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{
-    LinearEnd, LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens,
+    LinearEnd, LinearOp, LinearSpec, SHARED_TILE_FROM, expert_tile, expert_tile_tokens,
 };
 use crate::ops::{Activation, Ops, StepState, Weight, WeightPart};
 
@@ -65,6 +66,22 @@ impl Ops {
         let ([t, n_experts], n_used) = (logits.dims(), spec.n_used);
         let of_experts = of_experts.unwrap_or(&logits).clone();
         let routes = self.routes(logits, of_experts, state, spec);
+        self.grouped(routes, [t, n_experts, n_used], state)
+    }
+
+    /// Returns routes of each of `t` tokens to all heads, for weights that have a matrix for each of them.
+    pub fn head_routes(&self, routes: &HeadRoutes, t: usize, state: &StepState) -> Routes {
+        let heads = routes.heads();
+        self.grouped(routes.of(self, t), [t, heads, heads], state)
+    }
+
+    /// Returns routes with their slots sorted by expert, if that pays off.
+    fn grouped(
+        &self,
+        routes: Tensor<2>,
+        [t, n_experts, n_used]: [usize; 3],
+        state: &StepState,
+    ) -> Routes {
         let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
             let [slots, n_experts, n_used] = [t * n_used, n_experts, n_used].map(|n| n as u32);
             let spec = GroupSpec::new(slots, n_experts, n_used, tokens);
@@ -131,7 +148,7 @@ impl Ops {
         }
         let pays = self.tuning.shared_tile && t >= SHARED_TILE_FROM && slots >= FROM * n_experts;
         pays.then(|| match slots > NARROW * n_experts {
-            true => shared_tile_tokens(self.tuning.workgroup_bytes),
+            true => expert_tile_tokens(self.tuning.workgroup_bytes),
             false => NARROW as u32,
         })
     }
@@ -191,7 +208,6 @@ impl Ops {
         state: &StepState,
         y: Tensor<2>,
     ) -> Tensor<2> {
-        let threads_per_tile = (self.tuning).decode_threads(part.packing, slots.cols as usize);
         let (first, count) = slots.experts(part);
         let routed = Routed {
             n_used: routes.dims()[1] as u32 / 2,
@@ -200,12 +216,17 @@ impl Ops {
             count,
             stride: slots.stride,
         };
+        let input = Input::Routed(routed);
+        // A token's slots are launched together.
+        let rows = slots.rows as usize * y.dims()[0];
+        let threads_per_tile =
+            (self.tuning).decode_threads(input, part.packing, rows, slots.cols as usize);
         let spec = GemvSpec {
             packing: part.packing,
             rows: slots.rows,
             cols: slots.cols,
             offset: slots.offset,
-            input: Input::Routed(routed),
+            input,
             output: Output::Store,
             threads_per_tile,
             subgroups: self.tuning.subgroups && threads_per_tile > 1,
@@ -260,7 +281,7 @@ impl Ops {
             add: false,
             threads_per_tile: 1,
             subgroups: false,
-            shared_tile: grouping.tokens,
+            shared_tile: Some(expert_tile(grouping.tokens)),
             integers: quantised.is_some(),
             grouped: Some(Grouped {
                 tiles: grouping.tiles,

@@ -103,11 +103,11 @@ pub(in crate::ops) fn describe_tile(spec: LinearSpec, source: &Source, t: u32) -
         ..Counters::default()
     };
     let grid = tile::grid(spec, t);
-    if spec.shared_tile > 0 {
+    if let Some(size) = spec.shared_tile {
         let products = u64::from(t) * u64::from(spec.rows) * u64::from(spec.cols);
         let tiles = u64::from(grid.0) * u64::from(grid.1) * u64::from(grid.2);
         counters.prologue_bytes = tiles * tile::input_bytes(spec);
-        counters.workgroup_memory = tile::workgroup_bytes(spec);
+        counters.workgroup_memory = size.bytes(spec.integers) as u32;
         counters.barriers = 1 + 2 * spec.cols.div_ceil(tile::WIDE_DEPTH);
         counters.instructions = products * tile_hundredths(spec) / 100;
     }

@@ -24,7 +24,7 @@ impl LinearSpec {
             add: spec.output == Output::Add,
             threads_per_tile: 1,
             subgroups: false,
-            shared_tile: 0,
+            shared_tile: None,
             integers: false,
             grouped: None,
             scaling: spec.scaling,

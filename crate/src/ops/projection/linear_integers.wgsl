@@ -1,6 +1,6 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens, in integers   (added to y if ADD)
 //
-// grid and tile as in linear_shared.wgsl, 32 columns at a time: 64 rows of weights as bytes, and the tokens' blocks as
+// grid and tile as in linear_shared.wgsl, 32 columns at a time: TILE_ROWS rows of weights as bytes, and the tokens' blocks as
 // quantise.wgsl made them, in workgroup memory, from where a thread multiplies four rows by four tokens. Sums of a
 // block, or of its halves if their scales differ, are integers, and thus exact. A token's block there is five vec4s, so
 // that threads that run together read from different banks.
@@ -155,7 +155,7 @@ fn main(
     let t = tile.first + token;
     let r = first_row + row;
     write_row(t, tile.end, r, sums.r0);
-    write_row(t, tile.end, r + 16u, sums.r1);
-    write_row(t, tile.end, r + 32u, sums.r2);
-    write_row(t, tile.end, r + 48u, sums.r3);
+    write_row(t, tile.end, r + TILE_ROWS / 4u, sums.r1);
+    write_row(t, tile.end, r + TILE_ROWS / 2u, sums.r2);
+    write_row(t, tile.end, r + TILE_ROWS / 4u * 3u, sums.r3);
 }

@@ -1,16 +1,17 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens   (added to y if ADD)
 //
-// grid: (ceil(ROWS / 64) split over x and z, tiles of TOKENS tokens: shared_in_order.wgsl, or shared_by_expert.wgsl for a
-// weight of experts and the slots routed to them). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
-// columns at a time: weights are unpacked once into workgroup memory, next to the tokens' columns, and each thread
-// multiplies eight rows by four tokens from there. A thread's rows are 8 apart and its tokens TOKENS / 4, and rows in
-// workgroup memory are padded to 36 numbers instead of 32, so that threads that run together read from different
-// banks.
+// grid: (ceil(ROWS / TILE_ROWS) split over x and z, tiles of TOKENS tokens: shared_in_order.wgsl, or shared_by_expert.wgsl
+// for a weight of experts and the slots routed to them). A workgroup computes a tile of TILE_ROWS rows and TOKENS
+// tokens, 32 columns at a time: weights are unpacked once into workgroup memory, next to the tokens' columns, and each
+// thread multiplies eight rows by four tokens from there. A thread's rows are TILE_ROWS / 8 apart and its tokens
+// TOKENS / 4, and rows in workgroup memory are padded to 36 numbers instead of 32, so that threads that run together
+// read from different banks.
 //
 // Modules: state, linear_floats, linear_output, shared_rows, scaling, a packing (unpack_*) and its store_block*, shared_in_order or
 // shared_by_expert.
 const DEPTH: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from one row to the next there
+const STEP: u32 = TILE_ROWS / 8u; // from one row of a thread to the next
 
 var<workgroup> weights: array<vec4<f32>, TILE_ROWS * PITCH>; // [TILE_ROWS, PITCH]
 var<workgroup> inputs: array<vec4<f32>, TOKENS * PITCH>; // [TOKENS, PITCH]
@@ -98,23 +99,23 @@ fn main(
             let d = inputs[(token + 3u * APART) * PITCH + k];
             let w = row * PITCH + k;
             s0 = add_row(s0, weights[w], a, b, c, d);
-            s1 = add_row(s1, weights[w + 8u * PITCH], a, b, c, d);
-            s2 = add_row(s2, weights[w + 16u * PITCH], a, b, c, d);
-            s3 = add_row(s3, weights[w + 24u * PITCH], a, b, c, d);
-            s4 = add_row(s4, weights[w + 32u * PITCH], a, b, c, d);
-            s5 = add_row(s5, weights[w + 40u * PITCH], a, b, c, d);
-            s6 = add_row(s6, weights[w + 48u * PITCH], a, b, c, d);
-            s7 = add_row(s7, weights[w + 56u * PITCH], a, b, c, d);
+            s1 = add_row(s1, weights[w + STEP * PITCH], a, b, c, d);
+            s2 = add_row(s2, weights[w + 2u * STEP * PITCH], a, b, c, d);
+            s3 = add_row(s3, weights[w + 3u * STEP * PITCH], a, b, c, d);
+            s4 = add_row(s4, weights[w + 4u * STEP * PITCH], a, b, c, d);
+            s5 = add_row(s5, weights[w + 5u * STEP * PITCH], a, b, c, d);
+            s6 = add_row(s6, weights[w + 6u * STEP * PITCH], a, b, c, d);
+            s7 = add_row(s7, weights[w + 7u * STEP * PITCH], a, b, c, d);
         }
     }
     let t = tile.first + token;
     let r = first_row + row;
     write_row(t, tile.end, r, s0);
-    write_row(t, tile.end, r + 8u, s1);
-    write_row(t, tile.end, r + 16u, s2);
-    write_row(t, tile.end, r + 24u, s3);
-    write_row(t, tile.end, r + 32u, s4);
-    write_row(t, tile.end, r + 40u, s5);
-    write_row(t, tile.end, r + 48u, s6);
-    write_row(t, tile.end, r + 56u, s7);
+    write_row(t, tile.end, r + STEP, s1);
+    write_row(t, tile.end, r + 2u * STEP, s2);
+    write_row(t, tile.end, r + 3u * STEP, s3);
+    write_row(t, tile.end, r + 4u * STEP, s4);
+    write_row(t, tile.end, r + 5u * STEP, s5);
+    write_row(t, tile.end, r + 6u * STEP, s6);
+    write_row(t, tile.end, r + 7u * STEP, s7);
 }

@@ -11,6 +11,7 @@ pub mod gemv;
 pub mod lora;
 pub mod packing;
 pub(in crate::ops) mod quantise;
+pub mod shape;
 pub mod tile;
 pub mod weight;
 
@@ -60,15 +61,13 @@ impl Ops {
                 None => y,
             };
         }
-        let shared_tile = self.tuning.shared_tile_for(x.dims()[0]);
-        let threads_per_tile = if shared_tile > 0 {
-            1
-        } else {
-            self.tuning.prefill_threads_per_tile
-        };
         let t = x.dims()[0] as u32;
+        let tile = |part: &WeightPart| {
+            let integers = self.tuning.integer_tile(part.packing);
+            (self.tuning).shared_tile_for(t as usize, part.rows, integers)
+        };
         let integers =
-            |part: &WeightPart| shared_tile > 0 && self.tuning.integer_tile(part.packing);
+            |part: &WeightPart| tile(part).is_some() && self.tuning.integer_tile(part.packing);
         let quantised = (weight.parts.iter().any(integers)).then(|| self.quantised(x, state, 1));
         let bias = weight.bias.as_ref();
         let end = bias.map_or(LinearEnd::Plain, |bias| LinearEnd::Biased(bias.activation));
@@ -76,6 +75,11 @@ impl Ops {
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let x = quantised.as_ref().filter(|_| integers(part)).unwrap_or(x);
+            let shared_tile = tile(part);
+            let threads_per_tile = match shared_tile {
+                Some(_) => 1,
+                None => self.tuning.prefill_threads_per_tile,
+            };
             let spec = LinearSpec {
                 packing: part.packing,
                 rows: part.rows as u32,
@@ -127,7 +131,8 @@ impl Ops {
     ) -> Tensor<2> {
         let mut y = y.into_dispatch();
         for part in &weight.parts {
-            let threads_per_tile = self.tuning.decode_threads(part.packing, weight.cols);
+            let (rows, cols) = (part.rows, weight.cols);
+            let threads_per_tile = (self.tuning).decode_threads(input, part.packing, rows, cols);
             let spec = GemvSpec {
                 packing: part.packing,
                 rows: part.rows as u32,
@@ -137,7 +142,7 @@ impl Ops {
                 output,
                 threads_per_tile,
                 subgroups: self.tuning.subgroups && threads_per_tile > 1,
-                arithmetic: self.tuning.arithmetic_for(input, part.packing, weight.cols),
+                arithmetic: self.tuning.arithmetic_for(input, part.packing, rows, cols),
                 scaling: weight.scaling,
                 pooled: part.pooled,
             };
@@ -190,13 +195,14 @@ impl Ops {
 
     /// Returns whether a projection of one token has the workgroup memory to compute its own input.
     fn fuses(&self, input: Input, weight: &Weight) -> bool {
-        let fits = |packing| {
-            let threads = self.tuning.decode_threads(packing, weight.cols);
-            gemv::workgroup_bytes(input, packing, weight.cols, Arithmetic::F32, threads)
+        let fits = |part: &WeightPart| {
+            let (packing, cols) = (part.packing, weight.cols);
+            let threads = (self.tuning).decode_threads(input, packing, part.rows, cols);
+            gemv::workgroup_bytes(input, packing, cols, Arithmetic::F32, threads)
                 <= self.tuning.workgroup_bytes
         };
         let changes = weight.lora.iter().flat_map(|lora| &lora.a.parts);
-        (weight.parts.iter().chain(changes)).all(|part| fits(part.packing))
+        (weight.parts.iter().chain(changes)).all(fits)
     }
 
     /// Returns norm(x) W^T, or x W^T without a norm, as a new [t, rows] tensor.
@@ -337,19 +343,31 @@ impl Ops {
         attention: &Attention,
         add: bool,
     ) -> Tensor<2> {
+        let a = self.merged_attention(q, qkv, cache, state, attention);
+        self.linear_into(&a, weight, state, y, add)
+    }
+
+    /// Returns Attention(q, cache), merged and gated: [t, n_heads * head_dim]; `qkv` is what has the gates, if there are any.
+    pub(crate) fn merged_attention(
+        &self,
+        q: Tensor<2>,
+        qkv: &Tensor<2>,
+        cache: &KvCache,
+        state: &StepState,
+        attention: &Attention,
+    ) -> Tensor<2> {
         let split = Attention {
             spec: attention.spec.split_for(self.tuning.attention_workgroups),
             ..attention.clone()
         };
         if q.dims()[0] == 1 && split.spec.splits > 1 {
             let spans = self.attention(q, cache, state, &split);
-            let a = self.merge_spans(&spans, qkv, state, split.spec);
-            return self.linear_into(&a, weight, state, y, add);
+            return self.merge_spans(&spans, qkv, state, split.spec);
         }
-        let mut a = self.attention(q, cache, state, attention);
-        if attention.spec.gate != AttentionGate::None {
-            a = self.gate_heads(a, qkv, attention.spec);
+        let a = self.attention(q, cache, state, attention);
+        match attention.spec.gate {
+            AttentionGate::None => a,
+            _ => self.gate_heads(a, qkv, attention.spec),
         }
-        self.linear_into(&a, weight, state, y, add)
     }
 }

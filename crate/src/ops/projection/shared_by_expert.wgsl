@@ -1,7 +1,7 @@
 // Tiles of slots routed to the same expert, multiplied by its weight rows.
 //
 // Constants from the header:
-//   TOKENS: u32, per tile; a workgroup has twice as many threads
+//   TOKENS: u32, per tile
 //   TILES: u32
 //   SHARE: u32, slots that read the same row of x
 //   FIRST_EXPERT: u32, in this part of the weight

@@ -1,7 +1,7 @@
 // Tiles of consecutive tokens, all multiplied by the same weight rows.
 //
 // Constants from the header:
-//   TOKENS: u32, per tile; a workgroup has twice as many threads
+//   TOKENS: u32, per tile
 @group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
 fn tile_at(i: u32) -> Tile {

@@ -1,9 +1,9 @@
-// A tile of 64 rows and TOKENS tokens, of which each thread has eight rows, 8 apart, and four tokens, APART apart.
+// A tile of TILE_ROWS rows and TOKENS tokens, of which each thread has some rows, and four tokens, APART apart.
 //
 // Modules: linear_output, and shared_in_order or shared_by_expert.
 // Constants from the header:
+//   TILE_ROWS: u32
 //   TOKENS: u32, per tile
-const TILE_ROWS: u32 = 64u;
 const APART: u32 = TOKENS / 4u;
 
 var<workgroup> tokens_there: u32; // number of live tokens in this tile

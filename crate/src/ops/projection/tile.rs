@@ -3,7 +3,7 @@
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to `y`: the residual stream is updated in place.
 //! - With a bias as the spec's `end`, `bias`: [1, stride] is added to each sum, and an activation may follow: y = activation(W x + bias).
-//! - GPU grid: (rows / 4, T / 8), see `linear.wgsl`, or with `shared_tile` (rows / 64, T / shared_tile), see
+//! - GPU grid: (rows / 4, T / 8), see `linear.wgsl`, or with `shared_tile` its rows and tokens instead, see
 //!   `linear_shared.wgsl` and `linear_integers.wgsl`; rows past the state's N_TOKENS are left alone.
 //! - With `integers`, `x` is [T, cols / 32 * 20] words as [`crate::ops::projection::quantise`] makes them.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
@@ -21,6 +21,7 @@ use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Grouped, grouped_cpu};
 use crate::ops::projection::cpu::{biased_cpu, linear_cpu};
 use crate::ops::projection::packing::{PACKINGS, weight_buffers};
+use crate::ops::projection::shape::{TileShape, TileSize};
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
 use hearth_modelfile::families::Activation;
@@ -47,8 +48,8 @@ pub struct LinearSpec {
     /// Whether the threads of a tile are summed within a subgroup. Needs the device feature, and subgroups that passed the check
     /// of `crate::device::tune`.
     pub subgroups: bool,
-    /// Tokens of a tile that goes through workgroup memory, see [`shared_tile_tokens`]; 0 for the tile in registers.
-    pub shared_tile: u32,
+    /// Size of a tile that goes through workgroup memory; `None` for the tile in registers.
+    pub shared_tile: Option<TileSize>,
     /// Whether `x` is integers as [`crate::ops::projection::quantise`] makes them, for tiles in workgroup memory whose
     /// packing [`multiplies_integers`].
     pub integers: bool,
@@ -93,11 +94,8 @@ const WG: u32 = 64;
 const TILE_ROWS: u32 = 4;
 pub const TILE_TOKENS: u32 = 8;
 
-/// Rows of a tile in workgroup memory, and the bytes per row or token there: 36 numbers.
-const WIDE_ROWS: u32 = 64;
-/// Columns that are there at once.
+/// Columns of a tile in workgroup memory that are there at once.
 pub(super) const WIDE_DEPTH: u32 = 32;
-const WIDE_PITCH: usize = 144;
 /// Minimum number of tokens for which the shared tile pays off: below it, the tile in registers unpacks a weight at
 /// most twice.
 pub const SHARED_TILE_FROM: usize = 24;
@@ -108,21 +106,22 @@ pub(in crate::ops) const fn multiplies_integers(packing: Packing) -> bool {
     matches!(packing, Packing::Q4 | Packing::Q6 | Packing::Q8)
 }
 
-/// Returns the tokens of a tile that fits this much workgroup memory. WebGPU's minimum is enough for one tile.
-pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
-    // IQ2_S has the largest grid that is copied there, 1024 entries of two bytes.
-    const TABLE_BYTES: usize = 2048;
-    let needed = |tokens: u32| (WIDE_ROWS + tokens) as usize * WIDE_PITCH + TABLE_BYTES;
-    if needed(64) <= workgroup_bytes {
-        64
-    } else {
-        32
+/// Returns the tokens of a tile of slots of one expert that fits this much workgroup memory.
+pub fn expert_tile_tokens(workgroup_bytes: usize) -> u32 {
+    TileShape::Square.fitting(false, workgroup_bytes).tokens
+}
+
+/// Returns the tile of so many slots of one expert.
+pub(in crate::ops) fn expert_tile(tokens: u32) -> TileSize {
+    TileSize {
+        tokens,
+        ..TileShape::Square.size(false)
     }
 }
 
 pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
     let kernel = match spec.shared_tile {
-        0 => Kernel::new(&modules::LINEAR, WG)
+        None => Kernel::new(&modules::LINEAR, WG)
             // Software adapters, which have one thread a tile, keep a block in memory anyway.
             .adds_blocks(
                 spec.packing,
@@ -133,8 +132,8 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
             .reduces(spec.subgroups)
             .module(&modules::LINEAR_FLOATS)
             .u32s([("THREADS_PER_TILE", spec.threads_per_tile)]),
-        tokens if spec.integers => integers(spec, tokens),
-        tokens => through_workgroup_memory(spec, tokens),
+        Some(tile) if spec.integers => integers(spec, tile),
+        Some(tile) => through_workgroup_memory(spec, tile),
     };
     let kernel = match spec.end {
         LinearEnd::Plain => kernel.module(&modules::LINEAR_OUTPUT),
@@ -156,17 +155,15 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
         .bools([("ADD", spec.add)])
 }
 
-fn through_workgroup_memory(spec: LinearSpec, tokens: u32) -> Kernel {
-    // Eight threads along the rows, with eight rows each, and one thread per four tokens.
-    let kernel = Kernel::new(&modules::LINEAR_SHARED, 2 * tokens)
+fn through_workgroup_memory(spec: LinearSpec, tile: TileSize) -> Kernel {
+    let kernel = Kernel::new(&modules::LINEAR_SHARED, tile.threads(false))
         .stores_blocks(spec.packing, spec.all_rows(), spec.cols)
         .module(&modules::LINEAR_FLOATS);
-    tiled(kernel, spec, tokens)
+    tiled(kernel, spec, tile)
 }
 
-fn integers(spec: LinearSpec, tokens: u32) -> Kernel {
-    // 16 threads along the rows, with four rows each: with eight, integers and sums are more than GPUs have registers for.
-    let kernel = Kernel::new(&modules::LINEAR_INTEGERS, 4 * tokens)
+fn integers(spec: LinearSpec, tile: TileSize) -> Kernel {
+    let kernel = Kernel::new(&modules::LINEAR_INTEGERS, tile.threads(true))
         .unpacks(spec.packing, spec.all_rows(), spec.cols)
         .module(match spec.packing {
             Packing::Q4 => &modules::INTEGERS_Q4,
@@ -174,14 +171,14 @@ fn integers(spec: LinearSpec, tokens: u32) -> Kernel {
             _ => &modules::INTEGERS_Q8,
         })
         .module(&modules::LINEAR_BLOCKS);
-    tiled(kernel, spec, tokens)
+    tiled(kernel, spec, tile)
 }
 
 /// Adds the modules and constants that tiles in workgroup memory share.
-fn tiled(kernel: Kernel, spec: LinearSpec, tokens: u32) -> Kernel {
+fn tiled(kernel: Kernel, spec: LinearSpec, tile: TileSize) -> Kernel {
     let kernel = kernel
         .module(&modules::SHARED_ROWS)
-        .u32s([("TOKENS", tokens)]);
+        .u32s([("TILE_ROWS", tile.rows), ("TOKENS", tile.tokens)]);
     match spec.grouped {
         None => kernel.module(&modules::SHARED_IN_ORDER),
         Some(grouped) => kernel
@@ -200,11 +197,11 @@ impl LinearSpec {
 /// Returns the grid for `t` tokens.
 pub(super) fn grid(spec: LinearSpec, t: u32) -> Grid {
     let (groups, tokens) = match spec.shared_tile {
-        0 => {
+        None => {
             let threads = spec.rows.div_ceil(TILE_ROWS) * spec.threads_per_tile;
             (threads.div_ceil(WG), TILE_TOKENS)
         }
-        tokens => (spec.rows.div_ceil(WIDE_ROWS), tokens),
+        Some(tile) => (spec.rows.div_ceil(tile.rows), tile.tokens),
     };
     let (x, z) = grid_xz(groups);
     let tiles = match spec.grouped {
@@ -220,15 +217,8 @@ pub(super) fn input_bytes(spec: LinearSpec) -> u64 {
         true => 80,
         false => 128,
     };
-    u64::from(spec.shared_tile) * u64::from(spec.cols.div_ceil(WIDE_DEPTH)) * block_bytes
-}
-
-/// Returns the bytes of workgroup memory that a tile there takes: 32 columns of its rows and tokens.
-pub(super) fn workgroup_bytes(spec: LinearSpec) -> u32 {
-    match spec.integers {
-        true => WIDE_ROWS * 48 + spec.shared_tile * 80,
-        false => (WIDE_ROWS + spec.shared_tile) * WIDE_PITCH as u32,
-    }
+    let tokens = spec.shared_tile.map_or(0, |tile| tile.tokens);
+    u64::from(tokens) * u64::from(spec.cols.div_ceil(WIDE_DEPTH)) * block_bytes
 }
 
 /// Returns every variant of the kernels.
@@ -241,22 +231,21 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
     };
     let mut all = Vec::new();
     for packing in PACKINGS {
-        for (threads_per_tile, subgroups, shared_tile, grouped, integers) in [
-            (1, false, 0, None, false),
-            (16, false, 0, None, false),
-            (16, true, 0, None, false),
-            (1, false, 32, None, false),
-            (1, false, 64, None, false),
-            (1, false, 32, Some(grouped), false),
-            (1, false, 64, Some(grouped), false),
-            (1, false, 32, None, true),
-            (1, false, 64, None, true),
-            (1, false, 32, Some(grouped), true),
-            (1, false, 64, Some(grouped), true),
-        ] {
+        let mut ways = vec![
+            (1, false, None, None, false),
+            (16, false, None, None, false),
+            (16, true, None, None, false),
+        ];
+        for integers in [false, true] {
             if integers && !multiplies_integers(packing) {
                 continue;
             }
+            let tiles = TileShape::ALL.map(|shape| (shape.size(integers), None));
+            let of_experts = [32, 64].map(|tokens| (expert_tile(tokens), Some(grouped)));
+            let all = tiles.into_iter().chain(of_experts);
+            ways.extend(all.map(|(tile, grouped)| (1, false, Some(tile), grouped, integers)));
+        }
+        for (threads_per_tile, subgroups, shared_tile, grouped, integers) in ways {
             for (add, scaling) in Scaling::EXAMPLES {
                 all.push(kernel(LinearSpec {
                     packing,

@@ -1,10 +1,11 @@
 //! The tower of a folder, in the terms of a projector's file: see [`crate::vision::mmproj`].
 //!
 //! Source: transformers `models/smolvlm/modeling_smolvlm.py`, `models/gemma3/modeling_gemma3.py`,
-//! `models/qwen2_vl/modeling_qwen2_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/mistral3/modeling_mistral3.py`, and
-//! the defaults of their `configuration_*.py`.
+//! `models/qwen2_vl/modeling_qwen2_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/mistral3/modeling_mistral3.py`,
+//! `models/gemma4/modeling_gemma4.py`, and the defaults of their `configuration_*.py`.
 
 mod embeds;
+mod gemma4;
 mod names;
 
 use super::Texts;
@@ -20,36 +21,36 @@ use names::gguf_name;
 pub(super) const PROCESSOR_FILES: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 
 /// Numbers of the tower's configuration, their keys, and transformers' defaults for each of [`Projector::ALL`].
-const NUMBERS: [(&str, &str, [u32; 9]); 6] = [
+const NUMBERS: [(&str, &str, [u32; 10]); 6] = [
     (
         "hidden_size",
         "embedding_length",
-        [1152, 768, 1152, 768, 1280, 3584, 1024, 768, 768],
+        [1152, 768, 1152, 768, 1280, 3584, 1024, 768, 768, 768],
     ),
     (
         "intermediate_size",
         "feed_forward_length",
-        [3072, 3072, 4304, 3072, 0, 3420, 4096, 3072, 3072],
+        [3072, 3072, 4304, 3072, 0, 3420, 4096, 3072, 3072, 3072],
     ),
     (
         "num_hidden_layers",
         "block_count",
-        [12, 12, 27, 12, 32, 32, 24, 12, 12],
+        [12, 12, 27, 12, 32, 32, 24, 12, 12, 16],
     ),
     (
         "num_attention_heads",
         "attention.head_count",
-        [16, 12, 16, 12, 16, 16, 16, 12, 12],
+        [16, 12, 16, 12, 16, 16, 16, 12, 12, 12],
     ),
     (
         "image_size",
         "image_size",
-        [224, 224, 0, 0, 0, 0, 1024, 224, 224],
+        [224, 224, 0, 0, 0, 0, 1024, 224, 224, 0],
     ),
     (
         "patch_size",
         "patch_size",
-        [32, 16, 16, 16, 14, 14, 16, 32, 16],
+        [32, 16, 16, 16, 14, 14, 16, 32, 16, 16],
     ),
 ];
 
@@ -73,13 +74,16 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     let projector = match config.str("model_type")? {
         Some("smolvlm" | "idefics3") => Projector::Idefics3,
         Some("gemma3") => Projector::Gemma3,
-        Some("qwen3_vl") => Projector::Qwen3Vl,
+        // (without rows of layers in between, which the text model of Qwen 3.5 does not take)
+        Some("qwen3_vl" | "qwen3_5" | "qwen3_5_moe") => Projector::Qwen3Vl,
         Some("lfm2_vl" | "lfm2-vl") => Projector::Lfm2,
         Some("qwen2_vl") => Projector::Qwen2Vl,
         Some("qwen2_5_vl") => Projector::Qwen25Vl,
         Some("mistral3") => Projector::Pixtral,
         Some("clip") => Projector::Clip,
         Some("siglip") => Projector::Siglip,
+        // (in the larger ones rows of pictures see each other both ways in layers that slide, which is not implemented)
+        Some("gemma4") if !gemma4::sees_both_ways(&config)? => Projector::Gemma4,
         _ => return Ok(None),
     };
     let (Some(vision), Some(rules)) = (config.object("vision_config")?, rules(texts)?) else {
@@ -89,7 +93,10 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     let deep = vision.u32s("deepstack_visual_indexes")?.unwrap_or_default();
     let renamed = tensors.iter().filter_map(|tensor| {
         let name = gguf_name(&tensor.name, &deep)?;
-        let tensor = tensor.clone();
+        let mut tensor = tensor.clone();
+        if tensor.shape.is_empty() {
+            tensor.shape.push(1);
+        }
         Some(TensorInfo { name, ..tensor })
     });
     let mut tensors: Vec<TensorInfo> = renamed.collect();
@@ -121,6 +128,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     let eps = match projector {
         Projector::Pixtral => 1e-5,
         Projector::Clip => vision.f32("layer_norm_eps")?.unwrap_or(1e-5),
+        Projector::Gemma4 => vision.f32("rms_norm_eps")?.unwrap_or(1e-6),
         _ => vision.f32("layer_norm_eps")?.unwrap_or(1e-6),
     };
     insert("vision.attention.layer_norm_epsilon", Value::F32(eps));
@@ -144,6 +152,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         Projector::Pixtral => config.u32("spatial_merge_size")?.unwrap_or(2),
         Projector::Lfm2 => config.u32("downsample_factor")?.unwrap_or(2),
         Projector::Clip | Projector::Siglip => 1,
+        Projector::Gemma4 => vision.u32("pooling_kernel_size")?.unwrap_or(3),
     };
     insert("vision.projector.scale_factor", Value::U32(merge));
     insert("vision.spatial_merge_size", Value::U32(merge));
@@ -163,12 +172,17 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         ("image_mean", "vision.image_mean"),
         ("image_std", "vision.image_std"),
     ] {
-        if let Some(values) = rules.f32s(from)? {
+        // (Gemma 4's files have them, and say that they are not used)
+        let is_used = projector != Projector::Gemma4 || rules.bool("do_normalize")? == Some(true);
+        if let Some(values) = rules.f32s(from)?.filter(|_| is_used) {
             insert(to, Value::Array(Array::F32(values)));
         }
     }
     if projector.embeds() {
         embeds::convert(&vision, &rules, projector, image, &mut insert)?;
+    }
+    if projector == Projector::Gemma4 {
+        gemma4::convert(&vision, &rules, patch * merge, &tensors, &mut insert)?;
     }
     if projector == Projector::Lfm2 {
         insert_lfm2(&rules, patch * merge, &mut insert)?;
@@ -234,7 +248,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
             mmproj::by_columns(tensor);
         }
     }
-    if projector == Projector::Lfm2 {
+    if matches!(projector, Projector::Lfm2 | Projector::Gemma4) {
         metadata.insert(CHANNELS_LAST, Value::Bool(true));
     }
     if projector == Projector::Gemma3 {

@@ -15,7 +15,7 @@ const PREFIXES: [&str; 5] = [
 const PROJECTOR_PREFIX: &str = "multi_modal_projector.";
 
 /// Names around the layers.
-const AROUND: [(&str, &str); 20] = [
+const AROUND: [(&str, &str); 22] = [
     ("embeddings.patch_embedding", "v.patch_embd"),
     ("embeddings.position_embedding", "v.position_embd"),
     ("post_layernorm", "v.post_ln"),
@@ -41,18 +41,27 @@ const AROUND: [(&str, &str); 20] = [
     ("head.layernorm", "v.head.ln"),
     ("head.mlp.fc1", "v.head.ffn_up"),
     ("head.mlp.fc2", "v.head.ffn_down"),
+    // Gemma 4
+    ("patch_embedder.input_proj", "v.patch_embd"),
+    ("embed_vision.embedding_projection", "mm.input_projection"),
 ];
 
 /// Names of parameters that no module has.
-const PARAMETERS: [(&str, &str); 4] = [
+const PARAMETERS: [(&str, &str); 7] = [
     ("embeddings.class_embedding", CLASS),
     ("head.probe", HEAD_QUERY),
     ("head.attention.in_proj_weight", HEAD_QKV),
     ("head.attention.in_proj_bias", "v.head.attn_qkv.bias"),
+    (
+        "patch_embedder.position_embedding_table",
+        "v.position_embd.weight",
+    ),
+    ("std_bias", "v.std_bias"),
+    ("std_scale", "v.std_scale"),
 ];
 
 /// Names in a layer: the part between its number and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 26] = [
+const OF_LAYER: [(&str, &str); 33] = [
     ("layer_norm1", "ln1"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
@@ -81,6 +90,14 @@ const OF_LAYER: [(&str, &str); 26] = [
     ("feed_forward.gate_proj", "ffn_gate"),
     ("feed_forward.up_proj", "ffn_up"),
     ("feed_forward.down_proj", "ffn_down"),
+    // Gemma 4
+    ("input_layernorm", "ln1"),
+    ("post_attention_layernorm", "attn_post_norm"),
+    ("pre_feedforward_layernorm", "ln2"),
+    ("post_feedforward_layernorm", "ffn_post_norm"),
+    ("self_attn.o_proj", "attn_out"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
 ];
 
 /// Names behind [`PROJECTOR_PREFIX`].
@@ -138,5 +155,7 @@ pub(super) fn gguf_name(name: &str, deep: &[u32]) -> Option<String> {
     let layers = ["encoder.layers.", "blocks.", "transformer.layers."];
     let part = layers.iter().find_map(|prefix| part.strip_prefix(prefix))?;
     let (layer, part) = part.split_once('.')?;
+    // (projections with bounds are modules in modules)
+    let part = part.strip_suffix(".linear").unwrap_or(part);
     Some(format!("v.blk.{layer}.{}.{kind}", find(&OF_LAYER, part)?))
 }

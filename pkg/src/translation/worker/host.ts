@@ -66,8 +66,8 @@ export class TranslationHost extends ModuleHost<TranslationCalls, TranslationEve
 
   async #translate(id: number, params: TranslateRequest, signal: AbortSignal): Promise<null> {
     if (this.#model === undefined) throw new HearthError("internal_error", "no model is loaded in this worker");
-    const { text, source, target, maxTokens } = params;
-    const run = this.#model.begin(text, source, target, maxTokens);
+    const { text, source, target, maxTokens, beams } = params;
+    const run = this.#model.begin(text, source, target, maxTokens, beams);
     await this.steps(id, run, () => run.step(), signal);
     return null;
   }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Chat } from "../../support/chat.js";
+import { drop, listed } from "../../support/drop.js";
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, REAL_OR_TINY, root, SMOLLM2, smollm2File } from "../../support/env.js";
 import { serveFiles } from "../../support/file-server.js";
 import { SKIPS } from "../../support/skips.js";
@@ -30,33 +31,6 @@ const CITES = `{
 }
 `;
 
-/** Drops files on the page, as from the desktop. */
-function drop(chat: Chat, files: { name: string; base64: string }[]): Promise<void> {
-  return chat.tab.evaluate((dropped) => {
-    const dataTransfer = new DataTransfer();
-    for (const { name, base64 } of dropped) {
-      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-      dataTransfer.items.add(new File([bytes], name));
-    }
-    for (const type of ["dragover", "drop"]) {
-      document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
-    }
-  }, files);
-}
-
-const base64 = (content: string | Buffer): string => Buffer.from(content).toString("base64");
-
-/** Returns each document's name and state. */
-function listed(chat: Chat): Promise<string[]> {
-  return chat.tab.evaluate(
-    () =>
-      [...document.querySelectorAll<HTMLElement>("#library li")].map(
-        (line) => `${line.querySelector(".about .wrap")?.textContent ?? ""} ${line.dataset.state ?? ""}`,
-      ),
-    null,
-  );
-}
-
 /** Returns the requests of the page that were for anything but its own parts. */
 function requests(chat: Chat): Promise<string[]> {
   return chat.tab.evaluate((base) => {
@@ -72,9 +46,9 @@ test("are dropped, asked and cited, and a citation opens its passage on its page
   await chat.load(REAL_OR_TINY, PARAMS);
   const before = await requests(chat);
   await drop(chat, [
-    { name: "guide.pdf", base64: base64(readFileSync(GUIDE)) },
-    { name: "bees.md", base64: base64(`# Bees\n\n${EVIL}`) },
-    { name: "sea.txt", base64: base64("The harbour is nine metres deep.") },
+    { name: "guide.pdf", content: readFileSync(GUIDE) },
+    { name: "bees.md", content: `# Bees\n\n${EVIL}` },
+    { name: "sea.txt", content: "The harbour is nine metres deep." },
   ]);
   await chat.tab.waitVisible("#documents #library", 20_000);
   await expect

@@ -4,11 +4,12 @@ import { keptMessages } from "../../support/conversations.js";
 import { FAKE_MODEL, serveFakePage } from "../../support/fake-page.js";
 import type { FileServer } from "../../support/file-server.js";
 import { LlmServer } from "../../support/llm-server.js";
-import { expect, test } from "../../support/test.js";
+import { expect, test, type BrowserName } from "../../support/test.js";
 
 // One build of the page is enough.
 test.describe.configure({ mode: "default" });
 
+const BROWSERS: BrowserName[] = ["chromium", "firefox"];
 const KEY = "sk-very-secret";
 
 let page: FileServer;
@@ -140,18 +141,28 @@ test("after a reload nothing is asked of the server, and its key is forgotten, u
   expect(await chat.error("#server .error")).toMatchObject({ code: "remote_auth" });
 });
 
-test("a server that does not allow the page is reported with what helps, and the model here stays", async ({
-  launch,
-}) => {
-  const chat = await launch("chromium");
-  await chat.load(FAKE_MODEL, {}, page.url);
-  server.allowsPages = false;
-  await listModels(chat);
-  await chat.tab.waitVisible("#server .error", 30_000);
-  const error = await chat.error("#server .error");
-  expect(error).toMatchObject({ code: "remote_unreachable" });
-  expect(`${error?.message ?? ""} ${error?.hint ?? ""}`).toMatch(/CORS.*Access-Control-Allow-Origin/s);
-  await chat.tab.press("Escape");
-  await expect.poll(() => chat.count("dialog")).toBe(0);
-  expect(await chat.ask("!echo Still here")).toBe("Still here");
-});
+for (const browser of BROWSERS) {
+  test(`a server that does not allow the page, or is not there, is reported with what helps · ${browser}`, async ({
+    launch,
+  }) => {
+    const chat = await launch(browser);
+    await chat.load(FAKE_MODEL, {}, page.url);
+    const expectUnreachable = async (): Promise<void> => {
+      await chat.tab.waitVisible("#server .error", 30_000);
+      const error = await chat.error("#server .error");
+      expect(error).toMatchObject({ code: "remote_unreachable" });
+      expect(`${error?.message ?? ""} ${error?.hint ?? ""}`).toMatch(/CORS.*Access-Control-Allow-Origin/s);
+    };
+    server.allowsPages = false;
+    await listModels(chat);
+    await expectUnreachable();
+    // A browser tells neither from the other.
+    server.close();
+    await chat.tab.click("#server-list");
+    await expectUnreachable();
+    await chat.tab.press("Escape");
+    await expect.poll(() => chat.count("dialog")).toBe(0);
+    // The model here stays.
+    expect(await chat.ask("!echo Still here")).toBe("Still here");
+  });
+}

@@ -1,7 +1,7 @@
 /** Context that stays: a reopened conversation is not read again, and nothing is left of a deleted one. */
-import type { Chat } from "../../support/chat.js";
+import { Chat } from "../../support/chat.js";
 import { keptMessages, titles } from "../../support/conversations.js";
-import { IS_FAKE, TINY } from "../../support/env.js";
+import { HAS_SMOLLM2, IS_FAKE, SMOLLM2, TINY } from "../../support/env.js";
 import { oneBrowser } from "../../support/full.js";
 import { SKIPS } from "../../support/skips.js";
 import { expect, test } from "../../support/test.js";
@@ -48,5 +48,49 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.click('#conversations .icon-button[aria-label^="Delete"]');
     await expect.poll(() => titles(chat)).toEqual([]);
     await expect.poll(() => keptPages(chat), { timeout: 20_000 }).toBe(0);
+  });
+}
+
+/** Long enough for a draft of it to be kept before its end. */
+const LONG_CPU = { device: "cpu", max_tokens: 96, temperature: 0 };
+const QUESTION = "Tell me what a hearth is, and what it was used for.";
+
+const running = async (chat: Chat): Promise<number> =>
+  (await keptMessages(chat)).filter(({ end }) => end === "running").length;
+
+for (const browser of oneBrowser("chromium")) {
+  test(`an answer goes on after a reload with the words that it would have had · ${browser}`, async ({ launch }) => {
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
+    const chat = await launch(browser);
+    await chat.load(SMOLLM2, LONG_CPU);
+    const whole = await chat.ask(QUESTION);
+    await chat.tab.click("#new-chat");
+    await chat.send(QUESTION);
+    await expect.poll(() => running(chat), { timeout: 60_000 }).toBe(1);
+    await chat.tab.reload();
+    await chat.waitReady();
+    expect(await chat.waitAnswer()).toBe(whole);
+    expect(await running(chat)).toBe(0);
+  });
+
+  test(`tabs share the model, and one that shows an answer ends it when its tab goes · ${browser}`, async ({
+    launch,
+  }) => {
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
+    const chat = await launch(browser);
+    const other = new Chat(await chat.tab.another());
+    // The tab that is closed has the model and the answer.
+    await other.load(SMOLLM2, LONG_CPU);
+    const whole = await other.ask(QUESTION);
+    await chat.load(SMOLLM2, LONG_CPU);
+    await chat.tab.waitVisible("#device .elsewhere", 20_000);
+    await other.tab.click("#new-chat");
+    await other.send(QUESTION);
+    await expect.poll(() => running(chat), { timeout: 60_000 }).toBe(1);
+    await chat.tab.click("#conversations li:nth-child(1) .entry-title");
+    await chat.tab.waitVisible(".message.assistant", 20_000);
+    await other.tab.close();
+    expect(await chat.waitAnswer()).toBe(whole);
+    expect(await chat.count("#device .elsewhere")).toBe(0);
   });
 }

@@ -67,6 +67,21 @@ test("a tab that is closed in the middle of an answer keeps what had come, as st
   expect(words.startsWith(kept.trim())).toBe(true);
 });
 
+test("an answer goes on by itself after a reload, and no word is lost or comes twice", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(FAKE_MODEL, {}, page.url);
+  const words = Array.from({ length: 200 }, (_, i) => `word${String(i)}`).join(" ");
+  await chat.send(`!echo ${words}`);
+  const running = async (): Promise<number> => (await keptMessages(chat)).filter(({ end }) => end === "running").length;
+  await expect.poll(running, { timeout: 20_000 }).toBe(1);
+  await chat.tab.reload();
+  await chat.waitReady();
+  expect(await chat.waitAnswer()).toBe(words);
+  expect(await chat.count(".message")).toBe(2);
+  const [, answer] = await keptMessages(chat);
+  expect(answer).not.toHaveProperty("journal");
+});
+
 test("a conversation that is deleted while it is answered does not come back", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.load(FAKE_MODEL, {}, page.url);

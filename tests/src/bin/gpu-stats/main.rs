@@ -14,7 +14,8 @@ use hearth::ops::projection::packing::PACKINGS;
 use hearth::ops::projection::tile::SHARED_TILE_FROM;
 use hearth::ops::sampling::draft::ROWS;
 use hearth::ops::{
-    Arithmetic, KvType, Norm, NormSpec, Ops, Scaling, Source, StepState, Tuning, Weight, WeightPart,
+    Arithmetic, KvType, Norm, NormSpec, Ops, Scaling, Shapes, Source, StepState, TileShape, Tuning,
+    Weight, WeightPart,
 };
 use hearth_modelfile::quant::Packing;
 use hearth_tests::synthetic::{Types, published};
@@ -116,24 +117,56 @@ fn kernels() -> Result<Vec<(String, Kernel)>> {
         .filter(|packing| !listed.contains(packing.name()));
     for packing in others {
         for step in STEPS {
-            let launches = norm_and_matrix(*packing, step);
+            let launches = norm_and_matrix(*packing, step.0, tuning(step.1));
             let matrix = launches
                 .into_iter()
                 .filter(|launch| packing_of(&launch.name).is_some());
             matrix.for_each(|launch| kernels.add("other packings", step, launch));
         }
     }
+    other_choices(&mut kernels);
     Ok(kernels.all)
 }
 
+/// Adds what a device may choose instead: other tiles of a prompt, fewer threads on four rows.
+fn other_choices(kernels: &mut Kernels) {
+    let mut add = |of: &str, step: (Step, Arithmetic), tuning: Tuning| {
+        for packing in [Packing::Q4, Packing::Q8] {
+            let launches = norm_and_matrix(packing, step.0, tuning);
+            let matrix = (launches.into_iter()).filter(|launch| packing_of(&launch.name).is_some());
+            matrix.for_each(|launch| kernels.add(of, step, launch));
+        }
+    };
+    for arithmetic in [Arithmetic::F32, Arithmetic::I15] {
+        for tile in TileShape::ALL {
+            let name = format!("tile {tile:?}").to_lowercase();
+            let mut tuning = tuning(arithmetic);
+            (tuning.shapes.tile, tuning.shapes.few_rows_tile) = (tile, tile);
+            add(&name, (Step::Prefill(SHARED_TILE_FROM), arithmetic), tuning);
+        }
+        for threads in [16, 32] {
+            let tuning = Tuning {
+                decode_threads_per_tile: threads,
+                shapes: Shapes::alike(threads, true),
+                ..tuning(arithmetic)
+            };
+            add(
+                &format!("{threads} threads"),
+                (Step::Decode, arithmetic),
+                tuning,
+            );
+        }
+    }
+}
+
 /// Returns the launches of a norm and a matrix with Llama 3.2 1B's width.
-fn norm_and_matrix(packing: Packing, (step, arithmetic): (Step, Arithmetic)) -> Vec<Launch> {
+fn norm_and_matrix(packing: Packing, step: Step, tuning: Tuning) -> Vec<Launch> {
     const WIDTH: usize = 2048;
     let now = Situation {
         positions: 1,
         filters: false,
     };
-    let ops = Ops::outline(tuning(arithmetic), now);
+    let ops = Ops::outline(tuning, now);
     let rows = match step {
         Step::Decode => 1,
         Step::Drafts => ROWS,

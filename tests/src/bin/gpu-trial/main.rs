@@ -11,8 +11,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 
 use anyhow::{Context, Result, bail};
+use hearth::device::tune::trials;
 use hearth_tests::calibration::{calibrate, flops};
 use hearth_tests::gguf_file;
+use pollster::block_on;
 use serde_json::json;
 
 use options::Options;
@@ -46,6 +48,13 @@ fn hardware(options: &Options) -> Result<()> {
         "gflop_s": flops(&device)? / 1e9,
     });
     println!("{line}");
+    let (_, times) = block_on(trials(&device))?;
+    for time in times {
+        println!(
+            "{}",
+            json!({"case": "trial", "trial": time.trial, "ms": time.ms})
+        );
+    }
     Ok(())
 }
 
