@@ -135,6 +135,7 @@ impl<'a> OnDevice<'a> {
             many_rows: false,
             by_column: false,
             alibi: 0.0,
+            in_halves: false,
         };
         // Every key is of ones, so that the queries weigh all values alike, which are ones too.
         let cache = || {
