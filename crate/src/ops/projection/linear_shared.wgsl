@@ -11,7 +11,7 @@
 // shared_by_expert.
 const DEPTH: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from one row to the next there
-const STEP: u32 = TILE_ROWS / 8u; // from one row of a thread to the next
+const ROW_STEP: u32 = TILE_ROWS / 8u; // from one row of a thread to the next
 
 var<workgroup> weights: array<vec4<f32>, TILE_ROWS * PITCH>; // [TILE_ROWS, PITCH]
 var<workgroup> inputs: array<vec4<f32>, TOKENS * PITCH>; // [TOKENS, PITCH]
@@ -99,23 +99,23 @@ fn main(
             let d = inputs[(token + 3u * APART) * PITCH + k];
             let w = row * PITCH + k;
             s0 = add_row(s0, weights[w], a, b, c, d);
-            s1 = add_row(s1, weights[w + STEP * PITCH], a, b, c, d);
-            s2 = add_row(s2, weights[w + 2u * STEP * PITCH], a, b, c, d);
-            s3 = add_row(s3, weights[w + 3u * STEP * PITCH], a, b, c, d);
-            s4 = add_row(s4, weights[w + 4u * STEP * PITCH], a, b, c, d);
-            s5 = add_row(s5, weights[w + 5u * STEP * PITCH], a, b, c, d);
-            s6 = add_row(s6, weights[w + 6u * STEP * PITCH], a, b, c, d);
-            s7 = add_row(s7, weights[w + 7u * STEP * PITCH], a, b, c, d);
+            s1 = add_row(s1, weights[w + ROW_STEP * PITCH], a, b, c, d);
+            s2 = add_row(s2, weights[w + 2u * ROW_STEP * PITCH], a, b, c, d);
+            s3 = add_row(s3, weights[w + 3u * ROW_STEP * PITCH], a, b, c, d);
+            s4 = add_row(s4, weights[w + 4u * ROW_STEP * PITCH], a, b, c, d);
+            s5 = add_row(s5, weights[w + 5u * ROW_STEP * PITCH], a, b, c, d);
+            s6 = add_row(s6, weights[w + 6u * ROW_STEP * PITCH], a, b, c, d);
+            s7 = add_row(s7, weights[w + 7u * ROW_STEP * PITCH], a, b, c, d);
         }
     }
     let t = tile.first + token;
     let r = first_row + row;
     write_row(t, tile.end, r, s0);
-    write_row(t, tile.end, r + STEP, s1);
-    write_row(t, tile.end, r + 2u * STEP, s2);
-    write_row(t, tile.end, r + 3u * STEP, s3);
-    write_row(t, tile.end, r + 4u * STEP, s4);
-    write_row(t, tile.end, r + 5u * STEP, s5);
-    write_row(t, tile.end, r + 6u * STEP, s6);
-    write_row(t, tile.end, r + 7u * STEP, s7);
+    write_row(t, tile.end, r + ROW_STEP, s1);
+    write_row(t, tile.end, r + 2u * ROW_STEP, s2);
+    write_row(t, tile.end, r + 3u * ROW_STEP, s3);
+    write_row(t, tile.end, r + 4u * ROW_STEP, s4);
+    write_row(t, tile.end, r + 5u * ROW_STEP, s5);
+    write_row(t, tile.end, r + 6u * ROW_STEP, s6);
+    write_row(t, tile.end, r + 7u * ROW_STEP, s7);
 }
