@@ -74,7 +74,6 @@ fn a_text_takes_no_launch_more_beside_a_tower() {
                 stats.dispatches - before.dispatches,
                 stats.replays - before.replays,
                 stats.dispatches_per_token,
-                stats.readbacks - before.readbacks,
                 stats.bytes_read - before.bytes_read,
             ];
             Some((text, counts))
