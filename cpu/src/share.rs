@@ -1,4 +1,4 @@
-//! How the rows of a product are dealt out to threads.
+//! Deals out the rows of a product to threads.
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};

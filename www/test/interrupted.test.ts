@@ -17,7 +17,7 @@ const NEVER = 1e8;
 const WAIT = { timeout: 20_000 };
 const QUESTION = `!echo ${WORDS}`;
 
-/** What outlasts a reload of the tab. */
+/** Storage that outlasts a reload of the tab. */
 let session: Map<string, string>;
 
 beforeEach(() => {

@@ -51,14 +51,14 @@ pub(super) enum Positions {
     OfPatches(Weight),
     /// A square of them, [side * side, d_model], to be interpolated.
     Square(Vec<f32>),
-    /// Those of columns and then as many of rows, which are added: [2 * places, d_model].
+    /// Rows for columns and then as many for rows, which are added: [2 * places, d_model].
     OfAxes(Vec<f32>),
     None,
 }
 
 /// Projections of merged rows, with a norm before them and a function before the last of several.
 pub(super) struct Projections {
-    /// What is done with the columns before the norm, see [`Ops::affine`].
+    /// Map of the columns before the norm, see [`Ops::affine`].
     pub(super) standard: Option<Tensor<2>>,
     pub(super) norm: Option<Norm>,
     /// Weights and biases: [width of the result, columns], [1, width of the result].

@@ -277,7 +277,7 @@ pub const JINA_BERT_V2: ModelSpec = ModelSpec {
     ..BERT
 };
 
-/// The same in files that have gate and up apart.
+/// Names in files that have gate and up apart.
 const JINA_BERT_V2_APART: ModelSpec = ModelSpec {
     names: &NAMES,
     checkpoints: &[],

@@ -215,7 +215,7 @@ pub enum Turns {
     InSections,
     /// Time, height and width as well, but pairs of each take turns.
     Interleaved,
-    /// Those of a patch: the first half of a head turns by its column, the other one by its row, each as a head of its own would.
+    /// Positions of a patch: the first half of a head turns by its column, the other one by its row, each as a head of its own would.
     InHalves,
 }
 

@@ -24,7 +24,7 @@ export interface PromptProgress {
   processed: number;
   /** Milliseconds since reading began. */
   time_ms: number;
-  /** What goes on: the model looks at a picture, or reads. */
+  /** Activity: the model looks at a picture, or reads. */
   phase: "picture" | "prefill";
   /** Share of the work of looking at the prompt's pictures that is done, from 0 to 1; absent if there is none to do. */
   looked?: number;

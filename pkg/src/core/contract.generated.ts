@@ -600,7 +600,7 @@ export type RopeScaling = {
 export type ShapeTuning = {
   /** Threads that share four rows in decode of a matrix of at most 4096 rows. */
   few_rows: number;
-  /** The same, where each workgroup norms the input: with more rows, and with as many. */
+  /** Threads where each workgroup norms the input: with more rows, and with as many. */
   normed: number;
   few_rows_normed: number;
   /** Prefill's tile through workgroup memory, for matrices of more than 4096 rows and for others. */

@@ -1,4 +1,4 @@
-/** What `Remote` adds to a server: `npx vitest bench test/remote/overhead`, in `pkg`. The server is in the same process and answers at once. */
+/** Measures what `Remote` adds to a server: `npx vitest bench test/remote/overhead`, in `pkg`. The server is in the same process and answers at once. */
 import { afterAll, beforeAll, bench, describe } from "vitest";
 import { Remote } from "../../src/remote/index.js";
 import { events, LlmServer, stream } from "./server.js";

@@ -133,7 +133,7 @@ fn quants() -> String {
     out
 }
 
-/// What a cell claims is what these tests run, each over all goldens of its kinds; without them the tables would be lists of wishes.
+/// Checks that what a cell claims is what these tests run, each over all goldens of its kinds; without them the tables would be lists of wishes.
 #[test]
 fn the_tests_behind_the_tables_run_all_goldens_of_their_kinds() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -83,7 +83,7 @@ fn a_text_takes_no_launch_more_beside_a_tower() {
     }
 }
 
-/// What a frame of SmolVLM's size works in is no more than the report says.
+/// Checks that a frame of SmolVLM's size works in no more than the report says.
 #[test]
 fn a_tower_works_in_the_memory_that_is_reported() {
     let Some(device) = open(On::Gpu) else { return };

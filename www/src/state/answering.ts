@@ -44,7 +44,7 @@ export const openPlain: OpenAnswer = async (backend, request, signal) => ({
   chunks: await new Completions(backend).create(request, { signal }),
 });
 
-/** How far a model has read a prompt. */
+/** Progress of a model in a prompt. */
 export interface Reading {
   /** Share from 0 to 1, and the seconds that are left. */
   share: number;
@@ -67,14 +67,14 @@ export class Answering {
   readonly sources;
   /** Number of pictures in the conversation that the model did not get. */
   readonly unseen = signal(0);
-  /** How far the model has read the prompt; undefined while unknown. */
+  /** Progress of the model in the prompt; undefined while unknown. */
   readonly read = signal<Reading | undefined>(undefined);
   /** Number of pictures that the model looks at before it answers. */
   readonly looking: number;
   /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
   readonly done: Promise<{ result: Message | undefined; error: unknown }>;
   #message: Message;
-  /** What another page would need to go on with the answer; undefined where none could. */
+  /** State that another page would need to go on with the answer; undefined where none could. */
   #journal: Journal | undefined;
   /** Whether the text of the journal's tokens comes again, in place of what is shown. */
   #comesAgain = false;

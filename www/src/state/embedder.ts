@@ -86,7 +86,7 @@ export function dropEmbedder(): void {
 
 let loading: Promise<Engine> | undefined;
 /** Engine of the chat, beside which it was loaded. */
-let neighbour: Engine | undefined;
+let neighbour: ReturnType<typeof runningEngine>;
 let working = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -137,7 +137,7 @@ function chatSettled(): Promise<void> {
   });
 }
 
-async function load(chat: Engine | undefined): Promise<Engine> {
+async function load(chat: typeof neighbour): Promise<Engine> {
   const { device, deviceOptions, threads } = params.engine;
   const options = {
     model: await sourceHere(),

@@ -29,7 +29,7 @@ export interface Place {
   server?: string;
 }
 
-/** What it takes to go on with an answer that was interrupted; see `state/journal.ts`. */
+/** State that it takes to go on with an answer that was interrupted; see `state/journal.ts`. */
 export interface Journal {
   /** Identity of the model. */
   model: string;

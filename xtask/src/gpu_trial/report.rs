@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::run::Outcome;
 use crate::{bench, proc};
 
-/// What a report says beside its parts.
+/// Facts that a report states beside its parts.
 pub struct About {
     /// The hardware as the system names it.
     pub machine: Value,

@@ -52,7 +52,7 @@ const ONE_THREAD: Candidate = Candidate {
     tile: None,
 };
 
-/// What is timed.
+/// Work that is timed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Trial {
     /// Projections of `tokens` by matrices of `each` rows, `rows` in all, of the input or, for one token, of its norm.

@@ -9,7 +9,7 @@ use crate::ops::{Attention, KvCache, KvType, Norm, Ops, StepState, Weight};
 
 /// Attention over latents with its projections; see [`crate::ops::attention::latent`].
 pub struct LatentMixer {
-    /// What compresses a token for its queries, [query_rank, d_model], and the norm behind it.
+    /// Projection that compresses a token for its queries, [query_rank, d_model], and the norm behind it.
     pub q_down: Option<(Weight, Norm)>,
     /// [heads * (plain + rotated), query_rank or d_model]
     pub q_up: Weight,
@@ -17,9 +17,9 @@ pub struct LatentMixer {
     pub latent_proj: Weight,
     /// Weight of the latent's norm: [1, rank]
     pub latent_norm: Tensor<2>,
-    /// What makes each head's query comparable with latents: [heads * rank, plain]
+    /// Projection that makes each head's query comparable with latents: [heads * rank, plain]
     pub to_latent: Weight,
-    /// What makes each head's output of latents: [heads * value, rank]
+    /// Projection that makes each head's output of latents: [heads * value, rank]
     pub from_latent: Weight,
     pub join: JoinSpec,
     pub attention: Attention,

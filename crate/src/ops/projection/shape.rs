@@ -116,7 +116,7 @@ impl TileShape {
 pub struct Shapes {
     /// Threads that share four rows in decode of a matrix of at most 4096 rows.
     pub few_rows: u32,
-    /// The same, where each workgroup norms the input: with more rows, and with as many.
+    /// Threads where each workgroup norms the input: with more rows, and with as many.
     pub normed: u32,
     pub few_rows_normed: u32,
     /// Prefill's tile through workgroup memory, for matrices of more than 4096 rows and for others.

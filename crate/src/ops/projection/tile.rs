@@ -58,13 +58,13 @@ pub struct LinearSpec {
     /// `shared_tile`.
     pub grouped: Option<Grouped>,
     pub scaling: Scaling,
-    /// What follows the sums.
+    /// Work that follows the sums.
     pub end: LinearEnd,
     /// Location of the weight if the CPU's threads keep it; the tensors are dummies then.
     pub pooled: Option<Pooled>,
 }
 
-/// What follows the sums of a projection.
+/// Work that follows the sums of a projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinearEnd {
     /// Nothing.

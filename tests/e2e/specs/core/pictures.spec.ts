@@ -99,9 +99,9 @@ for (const browser of ["chromium", "firefox"] as const) {
         canvas.getContext("2d")?.putImageData(image, 0, 0);
         seen["address of a Blob"] = await looked(url);
         seen["data address"] = await looked(`data:image/png;base64,${png}`);
-        seen["ImageBitmap"] = await looked(await createImageBitmap(image));
-        seen["OffscreenCanvas"] = await looked(offscreen);
-        seen["canvas"] = await looked(canvas);
+        seen.ImageBitmap = await looked(await createImageBitmap(image));
+        seen.OffscreenCanvas = await looked(offscreen);
+        seen.canvas = await looked(canvas);
         const refused: Record<string, number | string> = {};
         for (const { name, file } of errors) refused[name] = await looked(new Blob([bytesOf(file)]));
         const large: (number | string)[] = [];
