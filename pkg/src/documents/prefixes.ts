@@ -18,18 +18,18 @@ const RETRIEVAL = "Represent this sentence for searching relevant passages: ";
 /** Default task of the cards of Qwen3-Embedding and of e5's models with instructions. */
 const TASK = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:";
 
-const KNOWN: [name: RegExp, prefixes: Prefixes][] = [
-  [/nomic-embed-code|coderankembed/i, { query: "Represent this query for searching relevant code: ", passage: "" }],
-  [/nomic-embed-text|modernbert-embed/i, { query: "search_query: ", passage: "search_document: " }],
+const KNOWN: [name: RegExp, query: string, passage?: string][] = [
+  [/nomic-embed-code|coderankembed/i, "Represent this query for searching relevant code: "],
+  [/nomic-embed-text|modernbert-embed/i, "search_query: ", "search_document: "],
   // A space follows the colon in e5's cards, and none in Qwen's.
-  [/(?:^|[/-])e5-.*instruct/i, { query: `${TASK} `, passage: "" }],
-  [/(?:^|[/-])e5-/i, { query: "query: ", passage: "passage: " }],
-  [/arctic-embed.*v2/i, { query: "query: ", passage: "" }],
+  [/(?:^|[/-])e5-.*instruct/i, `${TASK} `],
+  [/(?:^|[/-])e5-/i, "query: ", "passage: "],
+  [/arctic-embed.*v2/i, "query: "],
   // mxbai-embed-xsmall has no prompt.
-  [/bge-(?:small|base|large)-en|arctic-embed|mxbai-embed-large/i, { query: RETRIEVAL, passage: "" }],
-  [/bge-(?:small|base|large)-zh/i, { query: "为这个句子生成表示以用于检索相关文章：", passage: "" }],
-  [/embedding-?gemma/i, { query: "task: search result | query: ", passage: "title: none | text: " }],
-  [/qwen3-?embedding/i, { query: TASK, passage: "" }],
+  [/bge-(?:small|base|large)-en|arctic-embed|mxbai-embed-large/i, RETRIEVAL],
+  [/bge-(?:small|base|large)-zh/i, "为这个句子生成表示以用于检索相关文章："],
+  [/embedding-?gemma/i, "task: search result | query: ", "title: none | text: "],
+  [/qwen3-?embedding/i, TASK],
 ];
 
 /**
@@ -41,7 +41,7 @@ export function prefixesOf(names: readonly string[]): Prefixes {
     // Names in files have spaces where those of repositories have hyphens.
     const spelled = name.replace(/[\s_]+/g, "-");
     const found = KNOWN.find(([pattern]) => pattern.test(spelled));
-    if (found !== undefined) return found[1];
+    if (found) return { query: found[1], passage: found[2] ?? "" };
   }
   return { query: "", passage: "" };
 }

@@ -25,8 +25,8 @@ const BUDGETS: [(&str, u64); 18] = [
     ("build", 1000),
     ("clippy-wasm", 300),
     ("types", 260),
-    ("pkg", 350),
-    ("www", 160),
+    ("pkg", 380),
+    ("www", 200),
     ("e2e-light", 1000),
 ];
 /// The browser tests that share nothing, one after the other.

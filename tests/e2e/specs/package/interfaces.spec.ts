@@ -26,7 +26,7 @@ for (const browser of ["chromium", "firefox"] as const) {
   test(`<hearth-chat> answers in a page without a framework · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);
     const { tab } = await launch(browser);
-    await tab.goto(site.url);
+    await tab.goto(`${site.url}index.html`);
     const answer = await tab.evaluate(
       async ({ url, model }) => {
         await import(url);
@@ -64,7 +64,7 @@ test("a page's tools are there for a model, and the package's for the browser's 
   const browser = await chromium.launch({ executablePath: CHROMIUM, args });
   try {
     const page = await browser.newPage();
-    await page.goto(site.url);
+    await page.goto(`${site.url}index.html`);
     const found = await page.evaluate(async (url) => {
       const { offerTools, pageTools } = (await import(url)) as Tools;
       const context = (document as unknown as { modelContext?: Parameters<Tools["pageTools"]>[0] }).modelContext;
