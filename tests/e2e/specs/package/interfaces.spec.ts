@@ -11,7 +11,7 @@ type Tools = typeof import("hearth-llm/tools");
 let site: FileServer;
 
 test.beforeAll(async () => {
-  const files = { "/index.html": join(root, "package.json"), "/tiny.gguf": goldenFile("tiny/tiny_llama.gguf") };
+  const files = { "/index.html": join(root, "www/index.html"), "/tiny.gguf": goldenFile("tiny/tiny_llama.gguf") };
   // A page without anything of its own.
   site = await serveFiles({ ...files, "/": join(root, "pkg/dist") }, (path, body) =>
     path === "/index.html" ? '<!doctype html><html lang="en"><title>A page</title><body></body></html>' : body,
