@@ -14,7 +14,9 @@ test.beforeAll(async () => {
   const files = { "/index.html": join(root, "www/index.html"), "/tiny.gguf": goldenFile("tiny/tiny_llama.gguf") };
   // A page without anything of its own.
   site = await serveFiles({ ...files, "/": join(root, "pkg/dist") }, (path, body) =>
-    path === "/index.html" ? '<!doctype html><html lang="en"><title>A page</title><body></body></html>' : body,
+    path === "/index.html"
+      ? '<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><body></body></html>'
+      : body,
   );
 });
 
