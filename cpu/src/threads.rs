@@ -145,7 +145,7 @@ unsafe fn work(job: &Job) {
                 first: slice::from_raw_parts(first, floats),
             };
         }
-        while let Some(range) = take(&job.next, groups(rows) as u32, job.others) {
+        while let Some(range) = take(&job.next, groups(rows) as u32, job.others + 1) {
             let put = |t, r, value| (job.y as *mut f32).add(t * rows + r).write(value);
             product_of(format, &x[..tokens], quants, scales, rows, range, put);
         }
