@@ -200,7 +200,7 @@ impl Run {
     fn end(&mut self, translator: &Translator, finish: Finish) -> Event {
         self.stage = Stage::Done;
         let vocabulary = &translator.vocabulary;
-        // What was spelled so far may not be all of it, or too much.
+        // The text so far may be incomplete, or too long.
         if finish == Finish::Repetition || self.beams > 1 {
             self.spelling = vocabulary.spell();
             let pieces = self

@@ -255,7 +255,7 @@ fn searches(name: &str, least: (usize, usize)) {
                 false => Finish::Length,
             };
             assert_eq!(answer.finish, finish, "{of}");
-            // What was given before the end is not taken back.
+            // Text given before the end is not taken back.
             let given = streamed.trim();
             assert!(answer.text.starts_with(given), "{of}: {given}");
             ended += usize::from(wanted.is_ended);

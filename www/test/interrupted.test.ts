@@ -27,7 +27,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  // Those of the tabs that are gone.
+  // Generations of tabs that are gone.
   fake.liveGenerations = 0;
   vi.useRealTimers();
   vi.unstubAllGlobals();

@@ -49,7 +49,7 @@ impl Tensors {
         let is_matrix = len > rows && !name.ends_with("positions.weight");
         let values = if is_matrix {
             let k = len / rows.max(1);
-            // What was rounded to a few bits loses nothing that counts in f16, and takes half of f32's room.
+            // Weights of a few bits lose nothing that counts in f16, and take half of f32's room.
             let is_quantised = dtype.block_len() > 1;
             let matrix = if is_quantised && values.iter().all(|v| v.abs() <= MOST_HALF) {
                 Matrix::halves(&values, rows, k)

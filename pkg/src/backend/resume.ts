@@ -21,7 +21,7 @@ export class ResumableAnswer {
   request(): AnswerRequest {
     if (this.#ids.length === 0) return this.#request;
     const { resume_ids = [], repeat_resumed = false, ...others } = this.#request;
-    // What was to be repeated has come with the first tokens.
+    // The first tokens repeat all that was asked for.
     const before = repeat_resumed ? [] : resume_ids;
     return { ...others, resume_ids: [...before, ...this.#ids] };
   }

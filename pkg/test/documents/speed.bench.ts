@@ -18,7 +18,7 @@ function texts(characters: number): string[] {
     : "";
   const long = all === "" ? prose(characters / 60) : all;
   const whole = long.repeat(Math.ceil(characters / long.length)).slice(0, characters);
-  // The same bytes twice would be one document.
+  // Identical bytes would be one document.
   return (whole.match(/[^]{1,200000}/g) ?? []).map((text, i) => `Part ${String(i)}.\n\n${text}`);
 }
 

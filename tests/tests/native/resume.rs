@@ -65,7 +65,7 @@ fn check(engine: &mut Engine, request: &Request, whole: &Answer, n: usize) {
     let (found, expected) = (rest.usage, whole.usage);
     assert_eq!(found.completion_tokens, expected.completion_tokens);
     assert_eq!(found.prompt_tokens, expected.prompt_tokens);
-    // Whoever has kept the tokens alone gets their text again.
+    // A caller that kept the tokens alone gets their text again.
     let again = answer(
         engine,
         &Request {

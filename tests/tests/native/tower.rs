@@ -154,7 +154,7 @@ fn looking_at_pictures_is_told() {
         assert!(of_pictures.iter().all(|looked| *looked > 0.0));
         assert!(of_pictures[0] < 1.0, "{told:?}");
         assert_eq!(told.last().map(|(_, looked)| *looked), Some(1.0));
-        // What was seen is not looked at again.
+        // A picture is looked at only once.
         let again = ask(&mut engine);
         let is_still =
             |(phase, looked): &(StepPhase, f32)| *phase != StepPhase::Picture && *looked == 1.0;

@@ -147,7 +147,7 @@ export class Answering {
       await read(thinkingOf(backend)).catch((cause: unknown) => {
         const isOther = lacksSwitch(backend, cause) || (this.#comesAgain && isRefused(cause));
         if (this.hasBegun.peek() || !isOther) throw cause;
-        // Of an answer whose tokens are refused the text is left.
+        // Keep the text of an answer whose tokens are refused.
         this.#journal = undefined;
         return read({});
       });

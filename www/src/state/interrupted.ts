@@ -17,7 +17,7 @@ export const awaited = signal<string | undefined>(undefined);
 /** Opens the conversation that was being answered when the tab ended, and lets its answer go on. */
 export async function resumeInterrupted(): Promise<void> {
   const [id, ...others] = interrupted();
-  // Those behind it were waiting for the engine.
+  // Answers behind it were waiting for the engine.
   others.forEach(forgetAnswering);
   if (id === undefined) return;
   awaited.value = id;

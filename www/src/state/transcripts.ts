@@ -110,7 +110,7 @@ function update(key: string, changes: Partial<Recording>): void {
   const after = { ...before, ...changes };
   replace(key, () => after);
   const isNews = after.segments.length !== before.segments.length || after.state !== before.state;
-  // What is not kept is still on the page.
+  // A transcript that could not be kept is still on the page.
   if (isNews && after.segments.length > 0) void keep(after).catch(() => undefined);
 }
 

@@ -140,7 +140,7 @@ pub async fn trials(device: &Device) -> Result<(DeviceProfile, Vec<TrialTime>)> 
 /// Times the candidates on `device`.
 ///
 /// # Errors
-/// What the device says when it cannot run the plainest.
+/// The device's error if it cannot run the plainest candidate.
 pub async fn measure(device: &Device) -> Result<DeviceProfile> {
     choice::choose(&timing::OnDevice::new(device)).await
 }
