@@ -46,3 +46,20 @@ it("has a command, and nothing of Node outside of its folder, which browsers nev
   const importing = outside.filter((name) => /from "(node:|[^"]*\/node\/)|import\("node:/.test(read(`src/${name}`)));
   expect(importing).toEqual([]);
 });
+
+it.each(["tests/e2e", "www"])(
+  "has a path to its source for each entry that %s imports, so no check needs a build",
+  (folder) => {
+    const top = join(root, "..", folder);
+    const sources = readdirSync(top, { recursive: true })
+      .map((name) => String(name).replaceAll("\\", "/"))
+      .filter((name) => /\.tsx?$/.test(name) && !/(^|\/)(node_modules|dist)\//.test(name));
+    const imported = sources.flatMap((name) => [
+      ...readFileSync(join(top, name), "utf8").matchAll(/(?:from |import\()"(hearth-llm(?:\/[a-z/-]+)?)"/g),
+    ]);
+    const config = readFileSync(join(top, "tsconfig.json"), "utf8");
+    const paths = new Set([...config.matchAll(/"(hearth-llm[a-z/-]*)": \["/g)].map(([, name]) => name));
+    expect(paths.size).toBeGreaterThan(3);
+    expect([...new Set(imported.map(([, name]) => name))].filter((name) => !paths.has(name))).toEqual([]);
+  },
+);

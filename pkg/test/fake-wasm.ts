@@ -54,6 +54,8 @@ const AT_FIRST = {
   steps: 0,
   /** TokenDelta of an answer at which the device is lost, once. */
   loseAt: undefined as number | undefined,
+  /** Words of an answer after which no more come. */
+  stallAt: Number.POSITIVE_INFINITY,
   /** Makes the core's module fail to compile. */
   isBroken: false,
   inspectorsFreed: 0,
@@ -338,17 +340,15 @@ export class Generation implements WasmGeneration {
   }
 
   async next(): Promise<TokenDelta> {
-    await sleep(fake.stepMs);
+    await sleep(this.at >= fake.stallAt ? 1e8 : fake.stepMs);
     fake.steps++;
     if (this.prompt.endsWith("!trap")) throw new WebAssembly.RuntimeError("unreachable");
-    if (this.prompt.endsWith("!lost"))
+    const isLost = this.at + 1 === fake.loseAt;
+    if (isLost) fake.loseAt = undefined;
+    if (isLost || this.prompt.endsWith("!lost"))
       throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
     if (this.prompt.endsWith("!gpu")) throw new CoreError("gpu_error", "GPU error in gemv: no", "Update the browser.");
     if (this.prompt.endsWith("!format")) throw new CoreError("grammar_error", "unreachable", "Simplify it.");
-    if (fake.loseAt !== undefined && this.at + 1 === fake.loseAt) {
-      fake.loseAt = undefined;
-      throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
-    }
     const limit = this.request.max_tokens ?? Number.POSITIVE_INFINITY;
     this.at++;
     if (this.at === 0) {

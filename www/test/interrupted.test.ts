@@ -13,7 +13,6 @@ import { emptyDisk, kept, openPage, type Page } from "./page.js";
 useFakeCore();
 
 const WORDS = Array.from({ length: 12 }, (_, i) => `word${String(i)}`).join(" ");
-const NEVER = 1e8;
 const WAIT = { timeout: 20_000 };
 const QUESTION = `!echo ${WORDS}`;
 
@@ -53,20 +52,24 @@ async function stored(): Promise<Message[]> {
 async function interrupt(words: number, search = ""): Promise<typeof fake.request> {
   const page = await reload(search);
   page.use((await create()).backend);
-  fake.stepMs = words === 0 ? NEVER : 5;
+  stallAfter(words);
   void page.chat.send(QUESTION);
-  await stopAt(page, words);
+  await stalled(page, words);
   return fake.request;
 }
 
-/** Lets a tab come to nothing more once its answer has some words. */
-async function stopAt({ chat }: Page, words: number): Promise<void> {
+/** Lets an answer come to nothing more once it has some words, however slow the machine is to look at them. */
+function stallAfter(words: number): void {
+  fake.stallAt = words === 0 ? -1 : words;
+}
+
+/** Waits for the answer's last word before the stall, and for the save of a draft. */
+async function stalled({ chat }: Page, words: number): Promise<void> {
   const hasCome = (): void => {
     const said = chat.answering.value?.text.value;
     expect(said === undefined ? -1 : said.split(" ").filter(Boolean).length).toBeGreaterThanOrEqual(words);
   };
   await vi.waitFor(hasCome, WAIT);
-  fake.stepMs = NEVER;
   await vi.advanceTimersByTimeAsync(2000);
 }
 
@@ -74,7 +77,7 @@ async function stopAt({ chat }: Page, words: number): Promise<void> {
 async function goOn(): Promise<Awaited<ReturnType<typeof reload>>> {
   const page = await reload();
   await page.resume();
-  fake.stepMs = 0;
+  fake.stallAt = Number.POSITIVE_INFINITY;
   page.use((await create()).backend);
   return page;
 }
@@ -103,7 +106,7 @@ describe("an answer that was interrupted", () => {
     await page.resume();
     expect(page.awaited()).toBe(draft?.conversation);
     expect(last(page)).toEqual([WORDS.split(" ").slice(0, ids.length).join(" "), "stopped"]);
-    fake.stepMs = 0;
+    fake.stallAt = Number.POSITIVE_INFINITY;
     page.use((await create()).backend);
     await ended(page);
     expect(last(page)[0]).toBe(WORDS);
@@ -130,9 +133,9 @@ describe("an answer that was interrupted", () => {
     await interrupt(3);
     const again = await reload();
     await again.resume();
-    fake.stepMs = 5;
+    stallAfter(6);
     again.use((await create()).backend);
-    await stopAt(again, 6);
+    await stalled(again, 6);
     const third = await goOn();
     expect(third.awaited()).toBeUndefined();
     const [head] = third.chat.conversations.value;
@@ -152,9 +155,9 @@ describe("an answer that was interrupted", () => {
     expect(cut).toMatchObject({ end: "length" });
     const { params } = await import("../src/params.js");
     delete params.sampling.max_tokens;
-    fake.stepMs = 5;
+    stallAfter(4);
     if (cut !== undefined) void page.chat.goOn(cut);
-    await stopAt(page, 4);
+    await stalled(page, 4);
     const next = await goOn();
     await ended(next);
     expect(fake.request).toMatchObject({ continue_final_message: true, resume_ids: expect.any(Array) as number[] });
