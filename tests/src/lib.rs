@@ -66,6 +66,11 @@ pub fn golden_f32(name: &str) -> Vec<f32> {
         .collect()
 }
 
+/// Tells whether to test also what takes long and rarely finds anything (`cargo xtask test --full`).
+pub fn is_full() -> bool {
+    std::env::var_os("HEARTH_FULL").is_some()
+}
+
 /// Returns the path of the default model.
 pub fn smollm2() -> Option<PathBuf> {
     real_model("HEARTH_SMOLLM2", "SmolLM2 as GGUF")

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hearth_fuzzing::{TARGETS, Target, folder_header};
 use hearth_modelfile::budget::{InspectOptions, Runs, inspect};
 use hearth_modelfile::huggingface::TEXT_FILES;
-use hearth_tests::{golden_bytes, goldens, manifest};
+use hearth_tests::{golden_bytes, goldens, is_full, manifest};
 
 /// An allocator that counts allocated bytes.
 struct Counting;
@@ -222,7 +222,7 @@ fn run(target: &Target, data: &[u8], start: Instant) -> usize {
 /// HEARTH_FUZZ_SEED repeats their seed.
 #[test]
 fn targets_survive_what_is_drawn() {
-    let full = std::env::var_os("HEARTH_FULL").is_some();
+    let full = is_full();
     let seed = match std::env::var("HEARTH_FUZZ_SEED") {
         Ok(seed) => seed.parse().expect("HEARTH_FUZZ_SEED is a number"),
         Err(_) if full => {

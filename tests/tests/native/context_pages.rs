@@ -9,7 +9,8 @@ use hearth::ops::KvType;
 use hearth::{Device, Drafts, Engine, Error, LoadOptions};
 use hearth_tests::manifest;
 use hearth_tests::{
-    Answer, Borrowed, GREEDY, On, borrow, finish, load_file, load_file_with, prompts, smollm2,
+    Answer, Borrowed, GREEDY, On, borrow, finish, is_full, load_file, load_file_with, prompts,
+    smollm2,
 };
 use pollster::block_on;
 
@@ -261,13 +262,14 @@ fn a_running_request_is_not_saved() {
     );
 }
 
-/// Reads a conversation of 1,909 tokens on the CPU, and once more from its pages.
+/// Reads a long conversation on the CPU, and once more from its pages.
 #[test]
 fn a_long_conversation_answers_at_once() {
     let Some(path) = smollm2() else { return };
     let device = device(On::Cpu).unwrap();
     let mut engine = load(&device, &path, 2048, KvType::F32);
-    let text = prompt(1, 1909);
+    let n: usize = if is_full() { 1909 } else { 600 };
+    let text = prompt(1, n as u32);
     let time = |engine: &mut Engine, text: &[u32]| {
         let start = std::time::Instant::now();
         engine
@@ -299,17 +301,17 @@ fn a_long_conversation_answers_at_once() {
         pages.len()
     );
     assert_eq!(found, expected);
-    assert_eq!(cached, 1908);
+    assert_eq!(cached, n - 1);
     // Another conversation leaves it where it is, in an engine that has room for both.
     time(&mut engine, &prompt(2, 64));
     let (switched, found, cached) = time(&mut engine, &text);
     println!("{switched:?} after another conversation");
     assert_eq!(found, expected);
-    assert_eq!(cached, 1908);
+    assert_eq!(cached, n - 1);
     assert!(switched * 10 < before, "{switched:?} {before:?}");
     // One position takes the same bytes everywhere: 30 layers, 3 heads of 64, K and V, f32.
-    let rows = (1909 + 23) * 30 * 2 * 3 * 64 * 4;
-    assert!(bytes > rows && bytes < rows + rows / 100, "{bytes} {rows}");
+    let rows = (n + 23) * 30 * 2 * 3 * 64 * 4;
+    assert!(bytes > rows && bytes < rows + rows / 50, "{bytes} {rows}");
     assert!(
         (restored + after) * 10 < before,
         "{restored:?} {after:?} {before:?}"

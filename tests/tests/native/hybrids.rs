@@ -168,14 +168,14 @@ fn a_system_prompt_is_kept_for_the_next_chats() {
 #[test]
 fn a_request_given_up_leaves_no_trace() {
     on_all(Drafts::Off, |engine, other, what| {
-        for steps in [1, 2, 3, 5, 8] {
+        for steps in [1, 3, 8] {
             let given_up = prompt(steps, 70);
             (engine.start_ids(given_up.clone(), endless(), Some(60), &[])).unwrap();
             for _ in 0..steps {
                 block_on(engine.next()).unwrap();
             }
             engine.cancel();
-            for at in [70, 69, 66, 60, 30, 3] {
+            for at in [70, 69, 60, 3] {
                 let next = [&given_up[..at], &prompt(100 + steps, 6)].concat();
                 let found = answer(engine, &next, 5).ids;
                 assert_eq!(found, fresh(other, &next, 5), "{what} {steps} {at}");

@@ -5,7 +5,7 @@
 use hearth::ops::KvType;
 use hearth::{Engine, LoadOptions};
 use hearth_tests::real::{Forced, Prompt};
-use hearth_tests::{On, exact, golden, greedy, load_file_with, open, real_model};
+use hearth_tests::{On, exact, golden, greedy, is_full, load_file_with, open, real_model};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -62,10 +62,7 @@ fn everything_on_the_cpu() {
     }
     let forced = golden.forced;
     // Each position has 262,144 logits. The prompts above go beyond the window.
-    let n = match std::env::var_os("HEARTH_FULL") {
-        Some(_) => forced.top1.len(),
-        None => 160,
-    };
+    let n = if is_full() { forced.top1.len() } else { 64 };
     let (mut agree, mut clear) = (0, 0);
     block_on(engine.each_logits(&forced.ids[..n], |i, logits| {
         let agrees = forced.agrees(i, logits);

@@ -9,7 +9,7 @@ use hearth_audio::whisper::{Event, Loader, Options, SegmentText, Task, Transcrip
 use hearth_audio::{resample, rules, wav};
 use hearth_modelfile::Result;
 use hearth_tests::compare::assert_near;
-use hearth_tests::{golden_bytes, goldens, real_model};
+use hearth_tests::{golden_bytes, goldens, is_full, real_model};
 use serde::Deserialize;
 
 /// Texts of a model's folder.
@@ -442,7 +442,7 @@ struct Ids {
 /// The real whisper-base finds languages, writes them down and translates them; in a full run, since it is 145 MB.
 #[test]
 fn base_finds_languages_and_translates() {
-    if std::env::var_os("HEARTH_FULL").is_none() {
+    if !is_full() {
         return;
     }
     let Some(path) = real_model("HEARTH_WHISPER_BASE", "whisper-base") else {

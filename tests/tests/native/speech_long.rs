@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hearth_audio::subtitles::{Cue, srt};
 use hearth_audio::whisper::{Options, SegmentText, Whisper};
-use hearth_tests::{golden_bytes, real_model};
+use hearth_tests::{golden_bytes, is_full, real_model};
 use serde::Deserialize;
 
 use crate::speech::{folder, recording, transcribe};
@@ -99,7 +99,7 @@ enum Piece {
 /// full run, since it takes most of a minute.
 #[test]
 fn three_minutes_are_written_down_as_transformers_does() {
-    if std::env::var_os("HEARTH_FULL").is_none() {
+    if !is_full() {
         return;
     }
     let Some((model, sound)) = model() else {
@@ -169,7 +169,7 @@ fn word(model: &Rc<Whisper>, sound: &[f32], wanted: &str) -> Vec<f32> {
 /// run, since all temperatures are tried.
 #[test]
 fn a_word_said_sixty_times_ends() {
-    if std::env::var_os("HEARTH_FULL").is_none() {
+    if !is_full() {
         return;
     }
     let Some((model, sound)) = model() else {
