@@ -1,9 +1,8 @@
 //! A projection's rows shared among the instances of this module, one per thread, all on one memory.
 //!
 //! The host (`pkg/src/worker/cpu-pool.ts`) allocates; every address here is one of its allocations. The main thread
-//! fills in the [`Job`], calls [`hearth_begin`], wakes the others and shares the work in [`hearth_finish`]; the
-//! others poll for jobs in [`hearth_await`], sleep in JavaScript if there is none (the instruction for it is not
-//! stable in Rust), and call [`hearth_work`].
+//! fills in the [`Job`], calls [`hearth_begin`], wakes the others and calls [`hearth_work`] as they do; they poll for jobs in
+//! [`hearth_await`] and sleep in JavaScript if there is none (the instruction for it is not stable in Rust).
 
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -16,17 +15,17 @@ use crate::share::take;
 /// a thread costs the caller 11 us each time.
 const SPINS: u32 = 200_000;
 
-/// The projection to compute: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `others` on.
+/// The projection to compute: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `threads` on.
 #[repr(C)]
 pub struct Job {
     /// Number of jobs so far; the other threads wait for it to change.
     generation: AtomicU32,
     /// The first group of rows that no thread has taken.
     next: AtomicU32,
-    /// Number of other threads that have not finished.
+    /// Number of threads that have not finished.
     running: AtomicU32,
-    /// Total number of other threads.
-    others: u32,
+    /// Number of threads that work on it, the caller among them.
+    threads: u32,
     /// The number of the [`Format`].
     format: u32,
     rows: u32,
@@ -71,23 +70,8 @@ pub unsafe extern "C" fn hearth_begin(job: *const Job) {
             );
         }
         job.next.store(0, Ordering::Relaxed);
-        job.running.store(job.others, Ordering::Relaxed);
+        job.running.store(job.threads, Ordering::Relaxed);
         job.generation.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Works on the begun job, and waits for the other threads.
-///
-/// # Safety
-/// Requires the same as [`hearth_begin`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn hearth_finish(job: *const Job) {
-    // SAFETY: the caller guarantees it.
-    unsafe {
-        work(&*job);
-        while (*job).running.load(Ordering::Acquire) > 0 {
-            core::hint::spin_loop();
-        }
     }
 }
 
@@ -108,7 +92,7 @@ pub unsafe extern "C" fn hearth_await(job: *const Job, seen: u32) -> u32 {
     job.generation.load(Ordering::SeqCst)
 }
 
-/// Works on a job reported by [`hearth_await`].
+/// Works on a job that has begun until no rows are left.
 ///
 /// # Safety
 /// Requires the same as [`hearth_begin`].
@@ -145,7 +129,7 @@ unsafe fn work(job: &Job) {
                 first: slice::from_raw_parts(first, floats),
             };
         }
-        while let Some(range) = take(&job.next, groups(rows) as u32, job.others + 1) {
+        while let Some(range) = take(&job.next, groups(rows) as u32, job.threads) {
             let put = |t, r, value| (job.y as *mut f32).add(t * rows + r).write(value);
             product_of(format, &x[..tokens], quants, scales, rows, range, put);
         }

@@ -30,7 +30,7 @@ const STACK_BYTES = PAGE;
 /** Layout of a Job in words: its size, the number of threads working on it, and the start of the host's part. */
 const JOB_WORDS = 16;
 const RUNNING = 2;
-const OTHERS = 3;
+const THREADS = 3;
 /**
  * Maximum sizes of the memory to try, in pages: all that 32 bits can address, then what browsers on phones still grant.
  * Only used pages take physical memory.
@@ -199,11 +199,10 @@ export class CpuPool implements WasmCpuPool {
     const { buffer } = this.#memory;
     new Float32Array(buffer, this.#x.at, x.length).set(x);
     const words = new Uint32Array(buffer, this.#job, JOB_WORDS);
-    // The caller counts as a thread and works like the others, so that a wait for them happens here and can be
-    // abandoned.
+    // The caller works like the others, so that a wait for them happens here and can be abandoned.
     words.set(
       [this.#others + 1, format, rows, cols, tokens, quants, scales, this.#x.at, this.#y.at, this.#scratch.at],
-      OTHERS,
+      THREADS,
     );
     this.#cpu.hearth_begin(this.#job);
     if (this.#others > 0) Atomics.notify(new Int32Array(buffer), this.#job / 4);
