@@ -75,7 +75,7 @@ fn check_forced(engine: &mut Engine, n: usize, steps: usize) {
     }
     block_on(engine.each_logits(&forced.ids[..n], check)).unwrap();
     println!("{clear} of {} positions compared", n + steps);
-    assert!(clear * 100 > 90 * (n + steps));
+    assert!(clear * 100 > 95 * (n + steps));
 }
 
 /// The effect of bytes in the cache on the first `n` tokens of the text; `plain` has an f32 cache. The CPU rounds to
