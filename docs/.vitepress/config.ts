@@ -106,7 +106,11 @@ function reference(): Items {
   return [{ text: "Reference", items }];
 }
 
+/** Icon of the page, which is the site's as well; without one, browsers ask for a file that is not there. */
+const icon = encodeURIComponent(readFileSync(join(ROOT, "www/public/favicon.svg"), "utf8"));
+
 export default defineConfig({
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `data:image/svg+xml,${icon}` }]],
   title: "Hearth",
   description: "Open language models in the browser, on the visitor's own GPU.",
   lang: "en",

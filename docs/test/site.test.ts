@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../.vitepress/pages.js";
+import { pagesOf } from "../.vitepress/theme/ask.js";
 
 const dist = join(ROOT, "docs/.vitepress/dist");
 const isBuilt = existsSync(join(dist, "llms-full.txt"));
@@ -78,5 +79,15 @@ describe("links", () => {
     const pages = pagesIn(dist);
     expect(pages.size).toBeGreaterThan(30);
     expect(deadLinks(pages, (path) => existsSync(join(dist, path)))).toEqual([]);
+  });
+
+  it.skipIf(!isBuilt)("of the list for models lead to pages, each of which is in the text of all", () => {
+    const list = readFileSync(join(dist, "llms.txt"), "utf8");
+    const whole = new Set(pagesOf(readFileSync(join(dist, "llms-full.txt"), "utf8")).map(({ address }) => address));
+    const listed = Array.from(list.matchAll(/\]\((\/[^)]+)\.md\)/g), ([, address = ""]) => address);
+    expect(listed.length).toBeGreaterThan(30);
+    expect(listed.filter((address) => !existsSync(join(dist, `${address}.md`)))).toEqual([]);
+    // Addresses of folders end in a slash.
+    expect(listed.filter((address) => !whole.has(address) && !whole.has(`${address}/`))).toEqual([]);
   });
 });

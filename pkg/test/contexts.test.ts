@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import * as cache from "../src/cache/index.js";
 import { pageNames, readPage } from "../src/cache/contexts.js";
+import type { WasmEngine } from "../src/core/wasm-contract.js";
 import type { Engine } from "../src/index.js";
+import { Contexts } from "../src/worker/contexts.js";
 import { ask, code, create, useFakeCore } from "./engine-support.js";
 import { context } from "./fake-context.js";
 import { fake } from "./fake-wasm.js";
@@ -43,6 +45,21 @@ async function saved(key: string): Promise<void> {
   await vi.waitFor(isThere, { timeout: 20_000 });
 }
 
+it("reads no page while an answer is made, however long it takes", async () => {
+  const engine = await create(stored);
+  fake.stepMs = 10;
+  const request = { ...ask(`!echo ${"word ".repeat(60)}`), prompt_cache_key: "chat", stream: true } as const;
+  let chunks = 0;
+  for await (const { choices } of await engine.chat.completions.create(request)) {
+    if (fake.liveGenerations === 0) continue;
+    chunks += choices.length;
+    expect(context.saved).toEqual([]);
+  }
+  expect(chunks).toBeGreaterThan(50);
+  await saved("chat");
+  expect(context.saved).toHaveLength(await pageNames("chat").then(({ length }) => length));
+});
+
 it("puts a conversation back in another engine of the model", async () => {
   const first = await create(stored);
   expect(fake.loaderOptions?.fingerprint).toBe(true);
@@ -56,6 +73,26 @@ it("puts a conversation back in another engine of the model", async () => {
   // The engine holds it by now.
   await cached(second, `${LONG} and goes on`, "chat");
   expect(context.restored.join("")).toBe(LONG);
+});
+
+it("holds a request up for one page at most", async () => {
+  const reads: ((page: Uint8Array) => void)[] = [];
+  const core = {
+    contextPages: () => ["a", "b", "c"].map((name) => ({ name, bytes: 1 })),
+    savePage: () => new Promise<Uint8Array>((resolve) => reads.push(resolve)),
+  } as unknown as WasmEngine;
+  const trapped = vi.fn();
+  const contexts = new Contexts({ conversations: 1, withEngine: (task) => Promise.resolve(task(core)), trapped });
+  await contexts.restore(core, "chat", new AbortController().signal);
+  contexts.saveSoon("chat");
+  await vi.waitFor(() => {
+    expect(reads).toHaveLength(1);
+  });
+  await contexts.restore(core, "chat", new AbortController().signal);
+  reads[0]?.(new Uint8Array(1));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect([reads.length, await pageNames("chat")]).toEqual([1, []]);
+  expect(trapped).not.toHaveBeenCalled();
 });
 
 it("saves only what is new", async () => {

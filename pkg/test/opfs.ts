@@ -6,6 +6,9 @@ import { vi } from "vitest";
 
 const domException = (name: string): DOMException => new DOMException(name, name);
 
+/** Waits for what a machine that has stopped would have done. */
+const never = <T>(): Promise<T> => new Promise(() => undefined);
+
 class DoubleFile {
   bytes = new Uint8Array();
   time = 0;
@@ -30,18 +33,25 @@ class DoubleHandle {
   write(buffer: Uint8Array, { at }: { at: number }): number {
     if (this.name === "data") this.opfs.onWrite(buffer.length);
     if (this.isDead) return buffer.length;
+    const change = this.opfs.change();
+    if (change === "lost") return buffer.length;
+    if (change === "torn") buffer = buffer.subarray(0, Math.floor(buffer.length / 2));
     // Firefox writes only a part when the disk is nearly full.
     if (this.opfs.shortWrites && buffer.length > 1) buffer = buffer.subarray(0, Math.ceil(buffer.length / 2));
     const end = at + buffer.length;
     if (end > this.opfs.room) throw domException("QuotaExceededError");
-    if (end > this.file.bytes.length) this.truncate(end);
+    if (end > this.file.bytes.length) this.#resize(end);
     this.file.bytes.set(buffer, at);
     this.file.time = ++this.opfs.now;
     return buffer.length;
   }
 
   truncate(size: number): void {
-    if (this.isDead) return;
+    if (this.isDead || this.opfs.change() !== "whole") return;
+    this.#resize(size);
+  }
+
+  #resize(size: number): void {
     if (size > this.opfs.room) throw domException("QuotaExceededError");
     const bytes = new Uint8Array(size);
     bytes.set(this.file.bytes.subarray(0, size));
@@ -70,6 +80,7 @@ class DoubleFolder {
 
   getDirectoryHandle(name: string, options = { create: true }): Promise<DoubleFolder> {
     if (!options.create && !this.folders.has(name)) return Promise.reject(domException("NotFoundError"));
+    if (!this.folders.has(name) && this.opfs.change() !== "whole") return never();
     const folder = this.folders.get(name) ?? new DoubleFolder(this.opfs);
     this.folders.set(name, folder);
     return Promise.resolve(folder);
@@ -79,6 +90,7 @@ class DoubleFolder {
     let file = this.files.get(name);
     if (file === undefined) {
       if (!options?.create) return Promise.reject(domException("NotFoundError"));
+      if (this.opfs.change() !== "whole") return never();
       file = new DoubleFile();
       this.files.set(name, file);
     }
@@ -95,8 +107,25 @@ class DoubleFolder {
   }
 
   removeEntry(name: string): Promise<void> {
-    if (!this.folders.delete(name) && !this.files.delete(name)) return Promise.reject(domException("NotFoundError"));
+    const folder = this.folders.get(name);
+    if (folder === undefined && !this.files.has(name)) return Promise.reject(domException("NotFoundError"));
+    const change = this.opfs.change();
+    // A folder's files go one by one.
+    if (change === "torn") for (const file of [...(folder?.files.keys() ?? [])].slice(0, 1)) folder?.files.delete(file);
+    if (change !== "whole") return never();
+    this.folders.delete(name);
+    this.files.delete(name);
     return Promise.resolve();
+  }
+
+  /** Returns what is in this folder and below, as another machine's. */
+  copy(opfs: Opfs): DoubleFolder {
+    const folder = new DoubleFolder(opfs);
+    for (const [name, inner] of this.folders) folder.folders.set(name, inner.copy(opfs));
+    for (const [name, { bytes, time }] of this.files) {
+      folder.files.set(name, Object.assign(new DoubleFile(), { bytes: bytes.slice(), time }));
+    }
+    return folder;
   }
 
   async *entries(): AsyncGenerator<[string, unknown], void, void> {
@@ -163,9 +192,13 @@ export class Opfs {
   now = 0;
   /** Total bytes written to the files of models. */
   written = 0;
+  /** Number of changes so far: files and folders that were made or removed, lengths that were set, and writes. */
+  changes = 0;
+  isStopped = false;
   #root = new DoubleFolder(this);
   readonly #locks = new DoubleLocks();
   #killAt: { bytes: number; then: () => void } | undefined;
+  #stopAt: number | undefined;
 
   /** Installs this file system for the process until the test ends. */
   install(): void {
@@ -182,6 +215,27 @@ export class Opfs {
   /** Kills the worker after this many more bytes have been written. */
   killAfter(bytes: number, then: () => void): void {
     this.#killAt = { bytes: this.written + bytes, then };
+  }
+
+  /** Stops the machine after this many more changes: half of a write still happens, nothing of any other change, and none follows. */
+  stopAfter(changes: number): void {
+    this.#stopAt = this.changes + changes;
+  }
+
+  /** Counts a change; returns how much of it is to happen. */
+  change(): "whole" | "torn" | "lost" {
+    if (this.isStopped) return "lost";
+    if (this.changes === this.#stopAt) this.isStopped = true;
+    else this.changes++;
+    return this.isStopped ? "torn" : "whole";
+  }
+
+  /** Returns what the disk has, for a machine that starts. */
+  restart(): Opfs {
+    const opfs = new Opfs();
+    Object.assign(opfs, { now: this.now, room: this.room });
+    opfs.#root = this.#root.copy(opfs);
+    return opfs;
   }
 
   onWrite(bytes: number): void {

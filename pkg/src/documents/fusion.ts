@@ -19,9 +19,14 @@ const IDENTIFIER = /["“”„«»「」`]|[\p{L}\p{N}_](?:::|->|[._/])[\p{L}_]
 /** Words up to which a query that names something asks for the name rather than with it. */
 const SHORT = 5;
 
-/** Returns the weight of meaning for a query: less where it asks for something by its name, or quotes. */
+/** Returns whether a query asks for something by its name, or quotes: words then tell more than meaning. */
+export function isByName(query: string): boolean {
+  return IDENTIFIER.test(query) && query.trim().split(/\s+/).length <= SHORT;
+}
+
+/** Returns the weight of meaning for a query. */
 export function meaningWeight(query: string): number {
-  return IDENTIFIER.test(query) && query.trim().split(/\s+/).length <= SHORT ? 0.5 : 0.7;
+  return isByName(query) ? 0.5 : 0.8;
 }
 
 /**

@@ -176,18 +176,21 @@ export class Library {
     }
   }
 
-  /** Returns the passages that answer a query best, the best first, without near-duplicates. */
+  /**
+   * Returns the passages that answer a query best, the best first, without near-duplicates. Passages near a better one of
+   * their section, which `passage` shows as its neighbours, come after the others.
+   */
   async search(query: string, options: SearchOptions = {}): Promise<Passage[]> {
-    const ranked = await this.ranked(query, options);
+    const ranked = await this.ranked(query, options, true);
     return ranked.map(({ held, index, score, scores }) => ({ ...held.passage(index), score, scores }));
   }
 
   /**
-   * Searches, and returns documents and positions.
+   * Searches, and returns documents and positions, with those near a better one after the others if `apart`.
    *
    * @internal
    */
-  async ranked(query: string, options: SearchOptions): Promise<Ranked[]> {
+  async ranked(query: string, options: SearchOptions, apart = false): Promise<Ranked[]> {
     this.#check();
     const { limit = 8, documents, mode = "auto", signal: own } = options;
     if (!Number.isInteger(limit) || limit < 1) throw invalid("limit", "a whole number from 1", limit);
@@ -199,7 +202,7 @@ export class Library {
         { ...parts, rerankPairs: this.#rerankPairs, notify: this.#notify },
         this.chosen(documents),
         query,
-        { limit, mode, signal: controller.signal },
+        { limit, mode, apart, signal: controller.signal },
       );
     } finally {
       unlink();

@@ -6,8 +6,9 @@ import { invalid, throwIfAborted, toHearthError } from "../core/errors.js";
 import { markAt } from "./blocks.js";
 import { Duplicates } from "./duplicates.js";
 import type { Embedder } from "./embedder.js";
-import { fuse, meaningWeight, POOL, type Fused } from "./fusion.js";
+import { fuse, isByName, meaningWeight, POOL } from "./fusion.js";
 import type { Held } from "./held.js";
+import { isNear, withNeighbours } from "./near.js";
 import type { LibraryNotice, PassageScores } from "./types.js";
 import { Best, normalized } from "./vectors.js";
 import type { Scored, Words } from "./words.js";
@@ -31,6 +32,14 @@ export interface RankingParts {
   notify: (notice: LibraryNotice) => void;
 }
 
+export interface RankOptions {
+  limit: number;
+  mode: SearchMode;
+  /** Whether passages near a better one come after the others, unless the query names something or a reranker orders. */
+  apart: boolean;
+  signal: AbortSignal;
+}
+
 /** Passages that are looked at after the fusion. */
 const CANDIDATES = 50;
 
@@ -38,7 +47,7 @@ export async function rank(
   parts: RankingParts,
   chosen: Held[],
   query: string,
-  options: { limit: number; mode: SearchMode; signal: AbortSignal },
+  options: RankOptions,
 ): Promise<Ranked[]> {
   const { mode, limit, signal } = options;
   throwIfAborted(signal);
@@ -48,7 +57,8 @@ export async function rank(
     return held !== undefined && id < held.base + held.count ? held : undefined;
   };
   const byWords = mode === "meaning" ? [] : await parts.words.search(query, POOL, (id) => at(id) !== undefined);
-  const byMeaning = mode === "words" ? [] : await meaning(parts, chosen, query, mode, signal);
+  const cosines = mode === "words" ? undefined : await meaning(parts, chosen, query, mode, signal);
+  const byMeaning = cosines === undefined ? [] : bestOf(cosines, !isByName(query));
   const hasVector = (id: number): boolean => {
     const held = at(id);
     return held !== undefined && id - held.base < held.vectors.count;
@@ -56,34 +66,48 @@ export async function rank(
   const fused = fuse(byWords, byMeaning, mode === "meaning" ? 1 : meaningWeight(query), hasVector);
   const found = fused.slice(0, Math.max(CANDIDATES, limit)).flatMap((one): Ranked[] => {
     const held = at(one.id);
-    return held === undefined ? [] : [{ held, index: one.id - held.base, score: one.score, scores: scoresOf(one) }];
+    if (held === undefined) return [];
+    const index = one.id - held.base;
+    const cosine = one.meaning === null ? null : (cosines?.get(held)?.[index] ?? null);
+    return [{ held, index, score: one.score, scores: { words: one.words, meaning: cosine, rerank: null } }];
   });
   const ordered = await reranked(parts, found, query, signal);
   const duplicates = new Duplicates();
+  const isApart = options.apart && parts.reranker === undefined && !isByName(query);
   const kept: Ranked[] = [];
+  const near: Ranked[] = [];
   for (const one of ordered) {
     if (kept.length >= limit) break;
-    if (!duplicates.has(one.held.text(one.index))) kept.push(one);
+    if (duplicates.has(one.held.text(one.index))) continue;
+    (isApart && kept.some((other) => isNear(other, one)) ? near : kept).push(one);
   }
-  return kept;
+  return [...kept, ...near].slice(0, limit);
 }
 
-function scoresOf({ words, meaning: cosine }: Fused): PassageScores {
-  return { words, meaning: cosine, rerank: null };
+/** Returns the passages whose cosines are best, by those of their neighbours too if these count. */
+function bestOf(cosines: Map<Held, Float32Array>, neighboursCount: boolean): Scored[] {
+  const best = new Best(POOL);
+  for (const [held, own] of cosines) {
+    (neighboursCount ? withNeighbours(held, own) : own).forEach((cosine, index) => {
+      best.offer(held.base + index, cosine);
+    });
+  }
+  return best.sorted();
 }
 
+/** Returns the cosines of the passages that have vectors and the query; undefined where meaning has no say. */
 async function meaning(
   { embedder, notify }: RankingParts,
   chosen: Held[],
   query: string,
   mode: SearchMode,
   signal: AbortSignal,
-): Promise<Scored[]> {
+): Promise<Map<Held, Float32Array> | undefined> {
   if (embedder === undefined) {
     if (mode === "meaning") throw invalid("mode", '"words" or "auto" in a library without an embedder', mode);
-    return [];
+    return undefined;
   }
-  if (chosen.every(({ vectors }) => vectors.count === 0)) return [];
+  if (chosen.every(({ vectors }) => vectors.count === 0)) return undefined;
   let vector: Float32Array;
   try {
     vector = normalized(await embedder.query(query, signal));
@@ -92,15 +116,9 @@ async function meaning(
     if (mode === "meaning" || reason.code === "cancelled") throw reason;
     const message = `The search went by words only: ${reason.message}.`;
     notify({ code: "words_only", message, hint: "Give the library an embedder again with `use`." });
-    return [];
+    return undefined;
   }
-  const best = new Best(POOL);
-  for (const { vectors, base } of chosen) {
-    vectors.scan(vector, (index, cosine) => {
-      best.offer(base + index, cosine);
-    });
-  }
-  return best.sorted();
+  return new Map(chosen.map((held) => [held, held.vectors.cosines(vector)]));
 }
 
 /** Puts the passages that the reranker reads first, in its order. */

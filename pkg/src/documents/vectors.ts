@@ -60,18 +60,19 @@ export class Vectors {
     this.#count += segment.scales.length;
   }
 
-  /** Calls back with the cosine of each passage and the query, whose length is 1. */
-  scan(query: Float32Array, found: (passage: number, cosine: number) => void): void {
+  /** Returns the cosines of the passages and the query, whose length is 1. */
+  cosines(query: Float32Array): Float32Array {
+    const found = new Float32Array(this.dimension === query.length ? this.#count : 0);
     for (const { start, dimension, values, scales } of this.#segments) {
-      if (dimension !== query.length) continue;
       let at = 0;
-      for (let i = 0; i < scales.length; i++) {
+      for (let i = 0; i < scales.length && found.length > 0; i++) {
         let sum = 0;
         for (let k = 0; k < dimension; k++) sum += (values[at + k] ?? 0) * (query[k] ?? 0);
         at += dimension;
-        found(start + i, sum * (scales[i] ?? 0));
+        found[start + i] = sum * (scales[i] ?? 0);
       }
     }
+    return found;
   }
 }
 

@@ -5,7 +5,8 @@
 import { followSignals } from "../api/signals.js";
 import { cancelled, HearthError, invalid } from "../core/errors.js";
 import { retryAfter, sleep } from "../source/retry.js";
-import { errorIn, isLoopback, isNear, parsed, refusal, unreachable } from "./failures.js";
+import { isLoopback, isNear } from "./addresses.js";
+import { errorIn, parsed, refusal } from "./failures.js";
 import type { ServerKind } from "./servers.js";
 
 export interface Timeouts {
@@ -147,7 +148,7 @@ export class Connection {
       const failed = this.failure(error, controller.signal, signal);
       close();
       if (aborted || error instanceof HearthError) throw failed;
-      throw await unreachable(url, error, await policy.blocked(), this.kind);
+      throw await unreached(url, error, await policy.blocked(), this.kind);
     } finally {
       policy.stop();
     }
@@ -207,6 +208,16 @@ function baseOf(address: string | URL): URL {
   }
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url;
+}
+
+async function unreached(url: URL, cause: unknown, blocked: boolean, kind?: ServerKind): Promise<HearthError> {
+  try {
+    const { unreachable } = await import("./unreachable.js");
+    return await unreachable(url, cause, blocked, kind);
+  } catch {
+    // A page that is offline cannot load the reasons either.
+    return new HearthError("remote_unreachable", `${url.host} cannot be reached`, { cause });
+  }
 }
 
 /** Watches whether the page's policy blocks requests to an origin, which fetch itself does not say. */

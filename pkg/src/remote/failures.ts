@@ -1,6 +1,6 @@
 /** Names what went wrong between this page and a server. */
 import { HearthError, type HearthErrorCode } from "../core/errors.js";
-import { kindByPort, SERVERS, type ServerKind } from "./servers.js";
+import { pageOrigin } from "./addresses.js";
 
 /** Most characters of a server's own words in a message. */
 const MOST_WORDS = 300;
@@ -82,74 +82,6 @@ export function parsed(text: string): unknown {
 }
 
 function originHint(): string {
-  return `Check the key. Ollama also answers 403 to pages that it was not told of: ${corsHint("ollama")}.`;
-}
-
-function corsHint(kind: ServerKind): string {
-  return SERVERS[kind].cors.replace("{origin}", pageLocation()?.origin ?? "this page's origin");
-}
-
-/**
- * Returns the error of a fetch that failed without an answer. Browsers do not tell a page whether nothing listens, or
- * the server does not allow the page (CORS), so the hint names both, after what can be known.
- */
-export async function unreachable(url: URL, cause: unknown, blocked: boolean, kind?: ServerKind): Promise<HearthError> {
-  const { host, protocol } = url;
-  const fail = (why: string, hint: string): HearthError =>
-    new HearthError("remote_unreachable", `${host} cannot be reached: ${why}`, { hint, cause });
-  if (blocked) {
-    return fail(
-      "this page's Content-Security-Policy does not allow it",
-      `Add ${url.origin} to the policy's connect-src, or use an address that it allows.`,
-    );
-  }
-  if (pageLocation()?.protocol === "https:" && protocol === "http:" && !isLoopback(url)) {
-    return fail(
-      "a page on https may not ask a server on http (mixed content)",
-      "Serve the model by https, or open this page from this machine.",
-    );
-  }
-  if (isNear(url) && (await isDenied())) {
-    return fail(
-      "the browser does not let this page reach the local network",
-      "Allow the local network in the browser's settings for this page.",
-    );
-  }
-  return fail(
-    "it is not running at this address, or does not allow this page (CORS)",
-    `Check that it runs. If it does: ${corsHint(kind ?? kindByPort(url))}.`,
-  );
-}
-
-/** Returns the page's address; outside pages there is none. */
-function pageLocation(): Location | undefined {
-  return (globalThis as { location?: Location }).location;
-}
-
-export function isLoopback({ hostname }: URL): boolean {
-  return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
-}
-
-/** Whether an address is on this machine or in the local network. */
-export function isNear(url: URL): boolean {
-  const { hostname } = url;
-  return (
-    isLoopback(url) ||
-    hostname.endsWith(".local") ||
-    /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|\[f[cd])/.test(hostname)
-  );
-}
-
-/** Whether the visitor has refused this page the local network, which Chromium asks for. */
-async function isDenied(): Promise<boolean> {
-  const { permissions } = ((globalThis as { navigator?: object }).navigator ?? {}) as { permissions?: Permissions };
-  for (const name of ["loopback-network", "local-network", "local-network-access"]) {
-    try {
-      const found = await permissions?.query({ name: name as PermissionName });
-      if (found?.state === "denied") return true;
-    } catch {
-      // This browser has no such permission.
-    }
-  }
-  return false;
+  const advice = `set OLLAMA_ORIGINS="${pageOrigin()}" and start it again`;
+  return `Check the key. Ollama also answers 403 to pages that it was not told of: ${advice}.`;
 }

@@ -11,8 +11,6 @@ export interface ServerTraits {
   /** Answers that continue a message repeat what it holds. */
   readonly repeatsPrefix: boolean;
   readonly capabilities: Capabilities;
-  /** Advice on how the server is made to allow a page of another origin; `{origin}` stands for the page's. */
-  readonly cors: string;
 }
 
 const SAMPLING = "temperature top_p frequency_penalty presence_penalty seed stop max_tokens max_completion_tokens";
@@ -38,7 +36,6 @@ const ALL: Capabilities = {
 
 function traits(
   fields: string,
-  cors: string,
   { renamed = {}, repeatsPrefix = false, ...able }: Partial<ServerTraits & Capabilities> = {},
 ): ServerTraits {
   const known = new Set(`${ALWAYS} ${fields}`.split(" "));
@@ -51,39 +48,24 @@ function traits(
     tokenIds: known.has("return_token_ids"),
     ...able,
   };
-  return { fields: known, renamed, repeatsPrefix, capabilities, cors };
+  return { fields: known, renamed, repeatsPrefix, capabilities };
 }
-
-const VLLM_CORS = "start it with --allowed-origins '[\"{origin}\"]'";
 
 export const SERVERS: Readonly<Record<ServerKind, ServerTraits>> = {
   "llama.cpp": traits(
     `${SAMPLING} ${OPENAI} ${EXTRA_SAMPLING} typical_p n_keep cache_prompt id_slot reasoning_format ${TEMPLATE} continuous_usage_stats`,
-    "llama.cpp's server allows every page unless it was started with other origins, so it may not be running",
     { renamed: { repetition_penalty: "repeat_penalty" }, repeatsPrefix: true },
   ),
-  vllm: traits(VLLM, VLLM_CORS),
-  ray: traits(VLLM, "Ray Serve allows every page, so it may not be running"),
+  vllm: traits(VLLM),
+  ray: traits(VLLM),
   // It ignores formats silently, so they are refused.
-  transformers: traits(`${SAMPLING} logit_bias tools`, "start it with --enable-cors", {
-    completions: false,
-    embeddings: false,
+  transformers: traits(`${SAMPLING} logit_bias tools`, { completions: false, embeddings: false, reranking: false }),
+  ollama: traits(`${SAMPLING} response_format tools reasoning_effort dimensions suffix`, { reranking: false }),
+  lmstudio: traits(`${SAMPLING} top_k repetition_penalty logit_bias response_format tools`, {
+    renamed: { repetition_penalty: "repeat_penalty" },
     reranking: false,
   }),
-  ollama: traits(
-    `${SAMPLING} response_format tools reasoning_effort dimensions suffix`,
-    'set OLLAMA_ORIGINS="{origin}" and start it again',
-    { reranking: false },
-  ),
-  lmstudio: traits(
-    `${SAMPLING} top_k repetition_penalty logit_bias response_format tools`,
-    "turn on CORS in LM Studio's server settings",
-    { renamed: { repetition_penalty: "repeat_penalty" }, reranking: false },
-  ),
-  openai: traits(
-    `${SAMPLING} ${OPENAI} ${STORING}`,
-    "it must send Access-Control-Allow-Origin for {origin}, which OpenAI's own service does not",
-  ),
+  openai: traits(`${SAMPLING} ${OPENAI} ${STORING}`),
 };
 
 /** A model in a server's list, with the fields in which servers differ. */
@@ -118,16 +100,4 @@ export function kindOf(models: readonly ListedModel[]): ServerKind {
 export function contextOf({ meta, max_model_len, metadata }: ListedModel): number | undefined {
   const found = [meta?.n_ctx, max_model_len, metadata?.max_request_context_length];
   return found.find((n): n is number => typeof n === "number" && Number.isInteger(n) && n > 0);
-}
-
-/** Usual ports, to guess which server does not answer. */
-const PORTS: Record<string, ServerKind> = {
-  "11434": "ollama",
-  "1234": "lmstudio",
-  "8080": "llama.cpp",
-  "8000": "vllm",
-};
-
-export function kindByPort(url: URL): ServerKind {
-  return PORTS[url.port] ?? "openai";
 }

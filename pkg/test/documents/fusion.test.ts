@@ -52,7 +52,7 @@ describe("fusion", () => {
       "Who wrote it",
       "Why does printing of list.index() show a number?",
     ]) {
-      expect(meaningWeight(query), query).toBe(0.7);
+      expect(meaningWeight(query), query).toBe(0.8);
     }
     expect(meaningWeight("and/or")).toBe(0.5);
   });
@@ -73,7 +73,9 @@ describe("vectors", () => {
     const query = normalized(made[123] ?? []);
     const best = new Best(10);
     let worst = 0;
-    vectors.scan(query, (i, cosine) => {
+    const cosines = vectors.cosines(query);
+    expect(cosines).toHaveLength(500);
+    cosines.forEach((cosine, i) => {
       const exact = normalized(made[i] ?? []).reduce((sum, value, k) => sum + value * (query[k] ?? 0), 0);
       worst = Math.max(worst, Math.abs(exact - cosine));
       best.offer(i, cosine);
@@ -81,6 +83,7 @@ describe("vectors", () => {
     expect(worst).toBeLessThan(0.004);
     expect(best.sorted()).toHaveLength(10);
     expect(best.sorted()[0]).toMatchObject({ id: 123 });
+    expect(vectors.cosines(query.slice(1))).toHaveLength(0);
   });
 
   it("that are no numbers, or of other lengths, are refused", async () => {

@@ -1,6 +1,6 @@
 /** The browser's own model, on a double of the Prompt API that records what it is asked. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { BrowserModel } from "../../src/remote/built-in.js";
+import type { BrowserModel } from "../../src/remote/built-in-backend.js";
 import { BuiltIn } from "../../src/remote/index.js";
 import { failure, messages } from "./support.js";
 

@@ -96,6 +96,20 @@ describe("faults", () => {
     }
   });
 
+  it("a page that is offline, and cannot load the reasons, gets the code all the same", async () => {
+    vi.doMock("../../src/remote/unreachable.js", () => {
+      throw new TypeError("Failed to fetch dynamically imported module");
+    });
+    try {
+      const refuse = (): Promise<Response> => Promise.reject(new TypeError("Failed to fetch"));
+      const found = await failure(Remote.connect({ baseURL: "http://localhost:8000/v1", fetch: refuse }));
+      expect([found.code, found.message]).toEqual(["remote_unreachable", "localhost:8000 cannot be reached"]);
+      expect(found.hint).toContain("that it runs");
+    } finally {
+      vi.doUnmock("../../src/remote/unreachable.js");
+    }
+  });
+
   it("mixed content is named", async () => {
     vi.stubGlobal("location", { protocol: "https:", origin: "https://page.example" });
     const refuse = (): Promise<Response> => Promise.reject(new TypeError("Failed to fetch"));

@@ -5,10 +5,8 @@ import type { Limits } from "../limits.js";
 import type { Sniffed } from "../sniff.js";
 import type { AddProgress } from "../types.js";
 import { extractCode } from "./code.js";
-import { extractDocx } from "./docx.js";
 import { extractHtml, type ParseHtml } from "./html.js";
 import { extractMarkdown } from "./markdown.js";
-import { extractPdf } from "./pdf.js";
 import { extractText } from "./text.js";
 
 /** Parts of extractors that take the place of what the package finds by itself. */
@@ -41,8 +39,15 @@ export async function extract(
   options: ExtractOptions,
 ): Promise<Extracted> {
   const { limits, signal } = options;
-  if (type === "pdf") return extractPdf(bytes, name, options);
-  if (type === "docx") return extractDocx(bytes, name, { limits, signal, load: options.mammoth });
+  // Loaded with the first file of their type, as the libraries that they need are.
+  if (type === "pdf") {
+    const { extractPdf } = await import("./pdf.js");
+    return extractPdf(bytes, name, options);
+  }
+  if (type === "docx") {
+    const { extractDocx } = await import("./docx.js");
+    return extractDocx(bytes, name, { limits, signal, load: options.mammoth });
+  }
   const { text = "", guessed } = decoded ?? {};
   const found =
     type === "html"
