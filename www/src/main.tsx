@@ -21,6 +21,8 @@ import { keepAwake } from "./state/wake.js";
 import { watchNetwork } from "./state/trust.js";
 import { applyLanguage } from "./text/index.js";
 import { App } from "./ui/App.js";
+import { watchKeyboard } from "./ui/dock.js";
+import { watchShortcuts } from "./ui/shortcuts.js";
 import { watchWidth } from "./ui/Sidebar.js";
 import "./styles/main.css";
 
@@ -48,6 +50,8 @@ void watchStorage();
 watchNetwork();
 keepAwake();
 watchWidth();
+watchShortcuts();
+watchKeyboard();
 render(<App />, document.body);
 void openConversations().then(resumeInterrupted);
 void begin().finally(() => {

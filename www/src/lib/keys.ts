@@ -5,7 +5,7 @@ type Key = Pick<KeyboardEvent, "key" | "shiftKey" | "isComposing" | "keyCode">;
  * Safari ends the composition before it reports the key that ended it; only key code 229 reveals that the key belongs
  * to the input method.
  */
-function isComposing(event: Key): boolean {
+export function isComposing(event: Key): boolean {
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   return event.isComposing || event.keyCode === 229;
 }
@@ -18,3 +18,7 @@ export function isSubmit(event: Key): boolean {
 export function isEscape(event: Key): boolean {
   return event.key === "Escape" && !isComposing(event);
 }
+
+/** Keys of the whole page, as `aria-keyshortcuts` has them. */
+export const SEARCH_KEYS = "Control+K Meta+K";
+export const NEW_CHAT_KEYS = "Control+Shift+O Meta+Shift+O";

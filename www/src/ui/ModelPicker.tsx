@@ -319,7 +319,7 @@ function LinkForm(): JSX.Element {
         if (typeof text === "string" && text.trim() !== "") void look(toSource(text));
       }}
     >
-      <input id="url" name="url" placeholder="https://huggingface.co/…" aria-label={t().linkLabel} required />
+      <input id="url" name="url" dir="ltr" placeholder="https://huggingface.co/…" aria-label={t().linkLabel} required />
       <button type="submit">{t().look}</button>
     </form>
   );

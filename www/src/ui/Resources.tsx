@@ -6,7 +6,7 @@ import type { Fit } from "hearth-llm";
 import type { ComponentChildren, JSX } from "preact";
 import { formatBytes, formatCount } from "../lib/format.js";
 import { t } from "../text/index.js";
-import { Bar, Tower } from "./drawings.js";
+import { Bar, SpeedScale, Tower, Waffle } from "./drawings.js";
 
 /** Values measured by running the model; null if unknown. */
 export interface Measured {
@@ -58,19 +58,27 @@ function Data({ fit: { needs, has, uncached }, kept }: { fit: Fit; kept: number 
 function Compute({ fit, measured }: { fit: Fit; measured?: Measured }): JSX.Element {
   const { needs, has, tokens_per_second: predicted, report } = fit;
   const token = report.budget?.token;
-  const total = Math.max(has.memory ?? 0, needs.total);
+  const parts = [
+    { name: t().weights, size: needs.weights, kind: "weights" },
+    { name: t().kvCache, size: needs.kv + needs.state, kind: "kv" },
+    { name: t().scratch, size: needs.scratch, kind: "scratch" },
+  ];
   return (
     <Part name="compute" title={t().compute}>
-      <Bar
-        label={t().memory}
-        total={total}
-        parts={[
-          { name: t().weights, size: needs.weights, kind: "weights" },
-          { name: t().kvCache, size: needs.kv + needs.state, kind: "kv" },
-          { name: t().scratch, size: needs.scratch, kind: "scratch" },
-        ]}
-        rest={has.memory === null ? undefined : { name: t().free, size: Math.max(0, has.memory - needs.total) }}
-      />
+      {has.memory === null ? (
+        <Bar label={t().memory} total={needs.total} parts={parts} rest={undefined} />
+      ) : (
+        <>
+          <p class="small">{roomText(needs.total, has.memory)}</p>
+          <Waffle
+            label={t().memory}
+            total={has.memory}
+            parts={parts}
+            rest={{ name: t().free, size: Math.max(0, has.memory - needs.total) }}
+          />
+        </>
+      )}
+      <Pace predicted={predicted} measured={measured?.tokensPerSecond ?? null} />
       <table class="numbers">
         <thead>
           <tr>
@@ -101,6 +109,34 @@ function Compute({ fit, measured }: { fit: Fit; measured?: Measured }): JSX.Elem
       {token !== undefined && <p class="muted small">{t().perToken(formatBytes(token.bytes), flops(token.flops))}</p>}
     </Part>
   );
+}
+
+/** Says how often what is needed fits into the memory, or what is missing. */
+function roomText(needed: number, memory: number): string {
+  if (needed > memory) return t().needsMore(formatBytes(needed - memory));
+  const times = Math.floor(memory / needed);
+  return times < 2 ? t().fitsOnce : t().fitsTimes(times);
+}
+
+/** Words of a text for each of its tokens, roughly. */
+const WORDS = 0.75;
+/** Words a second at which people read aloud, read, and skim. */
+const READING = { aloud: 3, silent: 5, skimming: 12 };
+
+/** Draws the speed next to those at which people read. */
+function Pace({ predicted, measured }: { predicted: number | null; measured: number | null }): JSX.Element | null {
+  const needles = Object.entries({ predicted, measured }).flatMap(([kind, tokens]) =>
+    tokens === null ? [] : [{ kind, words: tokens * WORDS }],
+  );
+  const last = measured ?? predicted;
+  if (last === null) return null;
+  const { aloud, silent, skimming } = t().readers;
+  const marks = [
+    { name: aloud, words: READING.aloud },
+    { name: silent, words: READING.silent },
+    { name: skimming, words: READING.skimming },
+  ];
+  return <SpeedScale label={t().paceOf(last, READING.silent)} marks={marks} needles={needles} />;
 }
 
 function Row({ name, values }: { name: string; values: (string | undefined)[] }): JSX.Element {

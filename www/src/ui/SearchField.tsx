@@ -3,7 +3,18 @@ import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Icon } from "./icons.js";
 
-export function SearchField({ id, label, words }: { id: string; label: string; words: Signal<string> }): JSX.Element {
+export function SearchField({
+  id,
+  label,
+  words,
+  keys,
+}: {
+  id: string;
+  label: string;
+  words: Signal<string>;
+  /** Keys that lead here. */
+  keys?: string;
+}): JSX.Element {
   return (
     <label class="search">
       <Icon name="search" />
@@ -12,6 +23,7 @@ export function SearchField({ id, label, words }: { id: string; label: string; w
         type="search"
         placeholder={label}
         aria-label={label}
+        {...(keys === undefined ? {} : { "aria-keyshortcuts": keys })}
         value={words.value}
         onInput={(event) => {
           words.value = event.currentTarget.value;

@@ -76,6 +76,7 @@ function Fields(): JSX.Element {
           <input
             id="server-address"
             type="text"
+            dir="ltr"
             inputMode="url"
             autocomplete="off"
             autocapitalize="none"

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { saveText, slug } from "../lib/files.js";
 import { groupByDay } from "../lib/days.js";
-import { isEscape } from "../lib/keys.js";
+import { isEscape, NEW_CHAT_KEYS, SEARCH_KEYS } from "../lib/keys.js";
 import { answerings } from "../state/answers.js";
 import * as chat from "../state/chat.js";
 import { search } from "../state/search.js";
@@ -61,6 +61,8 @@ export function Sidebar(): JSX.Element {
       <button
         id="new-chat"
         type="button"
+        aria-keyshortcuts={NEW_CHAT_KEYS}
+        title={t().newChatKeys}
         class="line"
         onClick={() => {
           chat.newConversation();
@@ -70,7 +72,7 @@ export function Sidebar(): JSX.Element {
         <Icon name="plus" />
         {t().newChat}
       </button>
-      <SearchField id="search" label={t().search} words={words} />
+      <SearchField id="search" label={t().search} words={words} keys={SEARCH_KEYS} />
       <div id="conversations" class="conversations">
         {hits === undefined ? (
           groupByDay(listed, ({ updated }) => updated, Date.now()).map(({ day, items }) => (

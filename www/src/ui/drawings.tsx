@@ -9,6 +9,11 @@ interface BarPart {
   kind: string;
 }
 
+interface Rest {
+  name: string;
+  size: number;
+}
+
 /** Sizes next to each other within a whole, with a legend that gives the same in words. */
 export function Bar({
   label,
@@ -19,7 +24,7 @@ export function Bar({
   label: string;
   total: number;
   parts: BarPart[];
-  rest: { name: string; size: number } | undefined;
+  rest: Rest | undefined;
 }): JSX.Element {
   // A nonzero size must be visible, however small.
   const width = (size: number): string => `${String(size === 0 ? 0 : Math.max(1, (100 * size) / total))}%`;
@@ -30,18 +35,110 @@ export function Bar({
           <span key={kind} data-kind={kind} style={{ width: width(size) }} />
         ))}
       </div>
-      <ul class="legend">
-        {parts.map(({ kind, name, size }) => (
-          <li key={kind} data-kind={kind}>
-            {name} <b>{formatBytes(size)}</b>
-          </li>
+      <Legend parts={parts} rest={rest} />
+    </div>
+  );
+}
+
+function Legend({ parts, rest }: { parts: BarPart[]; rest: Rest | undefined }): JSX.Element {
+  return (
+    <ul class="legend">
+      {parts.map(({ kind, name, size }) => (
+        <li key={kind} data-kind={kind}>
+          {name} <b>{formatBytes(size)}</b>
+        </li>
+      ))}
+      {rest !== undefined && (
+        <li data-kind="rest">
+          {rest.name} <b>{formatBytes(rest.size)}</b>
+        </li>
+      )}
+    </ul>
+  );
+}
+
+/** Cells of a waffle, and the most that are drawn of what goes beyond it. */
+const CELLS = 100;
+const MOST_BEYOND = 60;
+
+/**
+ * Sizes as cells, each a hundredth of the whole, so that two hundredths can be told from one; what the whole has no room for
+ * lies beyond its frame.
+ */
+export function Waffle({
+  label,
+  total,
+  parts,
+  rest,
+}: {
+  label: string;
+  total: number;
+  parts: BarPart[];
+  rest: Rest;
+}): JSX.Element {
+  const kinds = parts.flatMap(({ kind, size }) => {
+    // A nonzero size has a cell, however small.
+    const cells = size === 0 ? 0 : Math.max(1, Math.round((CELLS * size) / total));
+    return Array<string>(Math.min(cells, CELLS + MOST_BEYOND)).fill(kind);
+  });
+  const within = Array.from({ length: CELLS }, (_, cell) => kinds[cell] ?? "rest");
+  const beyond = kinds.slice(CELLS, CELLS + MOST_BEYOND);
+  return (
+    <div class="bar" role="group" aria-label={label}>
+      <div class="waffle" aria-hidden="true">
+        {within.map((kind, cell) => (
+          <span key={cell} data-kind={kind} />
         ))}
-        {rest !== undefined && (
-          <li data-kind="rest">
-            {rest.name} <b>{formatBytes(rest.size)}</b>
-          </li>
-        )}
-      </ul>
+      </div>
+      {beyond.length > 0 && (
+        <div class="waffle waffle-beyond" aria-hidden="true">
+          {beyond.map((kind, cell) => (
+            <span key={cell} data-kind={kind} />
+          ))}
+        </div>
+      )}
+      <Legend parts={parts} rest={rest} />
+    </div>
+  );
+}
+
+/** Ends of the scale of speed, in words a second. */
+const SLOWEST = 1;
+const FASTEST = 150;
+
+function placeOf(words: number): string {
+  const share = Math.log(words / SLOWEST) / Math.log(FASTEST / SLOWEST);
+  return `${(100 * Math.min(1, Math.max(0, share))).toFixed(1)}%`;
+}
+
+/** Speeds on a scale on which each step is as many times the one before, next to those at which people read. */
+export function SpeedScale({
+  label,
+  marks,
+  needles,
+}: {
+  label: string;
+  /** Names of speeds that people know, in words a second. */
+  marks: { name: string; words: number }[];
+  needles: { kind: string; words: number }[];
+}): JSX.Element {
+  return (
+    <div class="scale" role="img" aria-label={label}>
+      <div class="scale-track">
+        {needles.map(({ kind, words }) => (
+          <i key={kind} class="needle" data-needle={kind} style={{ insetInlineStart: placeOf(words) }} />
+        ))}
+      </div>
+      {marks.map(({ name, words }, i) => {
+        // The slowest two are close to each other: the first one's name stands before its mark.
+        const place =
+          i > 0 ? { insetInlineStart: placeOf(words) } : { insetInlineEnd: `calc(100% - ${placeOf(words)})` };
+        return (
+          <span key={name} style={place}>
+            {name}
+          </span>
+        );
+      })}
     </div>
   );
 }
