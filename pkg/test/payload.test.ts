@@ -1,5 +1,5 @@
 /** Bytes that each entry of the package adds to what the main entry takes, compressed file by file as hosts do. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -131,4 +131,25 @@ it("a bundle of the documents with the library that finds words is small", async
   expect(code.includes("pdfjs-dist")).toBe(false);
   expect(bytes).toBeGreaterThan(10_000);
   expect(bytes).toBeLessThan(22_700);
+});
+
+/**
+ * Modules that are fetched on demand, with caps of their raw bytes as `cargo xtask build --no-opt` makes them: a release's are smaller, so
+ * that either build may be at hand. Compressing them takes longer than all other tests of this file.
+ */
+const MODULES: Record<string, number> = {
+  audio: 1_175_000,
+  grammar: 2_120_000,
+  pictures: 195_000,
+  translation: 2_805_000,
+};
+
+describe.each(Object.entries(MODULES))("the module %s", (name, cap) => {
+  const file = join(source, `../${name}/${name}_bg.wasm`);
+  it.skipIf(!existsSync(file))("is small", () => {
+    const { size: bytes } = statSync(file);
+    console.log(`raw: ${name}_bg.wasm ${String(bytes)} bytes`);
+    expect(bytes).toBeGreaterThan(100_000);
+    expect(bytes).toBeLessThanOrEqual(cap);
+  });
 });

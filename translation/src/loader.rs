@@ -51,7 +51,7 @@ const fn binary(name: &'static str) -> File {
 }
 
 /// Files that folders have beside their weights.
-pub const MODEL_FILES: [File; 11] = [
+pub const MODEL_FILES: [File; 12] = [
     text("config.json", true),
     text("generation_config.json", false),
     text("tokenizer.json", false),
@@ -63,6 +63,7 @@ pub const MODEL_FILES: [File; 11] = [
     binary("target.spm"),
     binary("spiece.model"),
     binary("sentencepiece.bpe.model"),
+    text("target_vocab.json", false),
 ];
 
 enum Stage {
@@ -281,14 +282,14 @@ impl Loader {
                 (config, vocabulary, about::of_texts(&self.texts))
             }
         };
-        if vocabulary.len() > config.n_vocab {
-            return Err(Error::Tokenizer {
-                message: format!(
-                    "{} tokens, and {} rows of the embedding",
-                    vocabulary.len(),
-                    config.n_vocab
-                ),
-            });
+        for (tokens, rows) in [
+            (vocabulary.n_read(), config.n_vocab),
+            (vocabulary.n_written(), config.n_written()),
+        ] {
+            if tokens > rows {
+                let message = format!("{tokens} tokens, and {rows} rows of the embedding");
+                return Err(Error::Tokenizer { message });
+            }
         }
         let said = Said {
             source: about.source,
@@ -318,7 +319,7 @@ impl Loader {
     fn config(&self) -> Result<Config> {
         let text = |name: &str| self.texts.get(name).map(String::as_str);
         let config = text("config.json").ok_or_else(|| self.needed("config.json"))?;
-        let is_nllb = text("tokenizer.json").is_some_and(|text| text.contains("_Latn\""));
+        let is_nllb = about::is_nllb(&self.texts);
         Config::from_texts(config, text("generation_config.json"), is_nllb)
     }
 
@@ -330,9 +331,24 @@ impl Loader {
         };
         let text = |name: &str| self.texts.get(name).map(String::as_str);
         let spm_bytes = self.binaries.get(spm);
+        let legacy = "legacy_behaviour";
+        if about::tokenizer(&self.texts)[legacy] == true {
+            let message = format!(
+                "tokenizer_config.json: {legacy}: expected false: a text's language before it"
+            );
+            return Err(Error::Tokenizer { message });
+        }
+        let is_apart = about::has_two_vocabularies(&self.texts);
         let has_ids = matches!(config.family, Family::Marian | Family::M2m100);
         if let (true, Some(bytes), Some(vocab)) = (has_ids, spm_bytes, text("vocab.json")) {
-            return Vocabulary::mapped(bytes, vocab, text("added_tokens.json"));
+            let target = text("target_vocab.json").filter(|_| is_apart);
+            if is_apart && target.is_none() {
+                return Err(self.needed("target_vocab.json"));
+            }
+            return Vocabulary::mapped(bytes, vocab, text("added_tokens.json"), target);
+        }
+        if is_apart {
+            return Err(self.needed(&format!("vocab.json, target_vocab.json and {spm}")));
         }
         if self.texts.contains_key("tokenizer.json") {
             let metadata = huggingface::tokenizer(&self.texts)?;
@@ -346,7 +362,8 @@ impl Loader {
                 Ok(Vocabulary::Whole(Box::new(tokenizer)))
             }
             (Family::T5, None) => Err(self.needed("tokenizer.json or spiece.model")),
-            (Family::Nllb, _) => Err(self.needed("tokenizer.json")),
+            (Family::Nllb, Some(bytes)) => Vocabulary::nllb(bytes, &about::tokenizer(&self.texts)),
+            (Family::Nllb, None) => Err(self.needed(&format!("tokenizer.json or {spm}"))),
             _ => Err(self.needed(&format!("vocab.json and {spm}, or tokenizer.json,"))),
         }
     }

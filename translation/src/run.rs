@@ -132,7 +132,7 @@ impl Run {
                         .collect(),
                 };
                 let (decoder, config) = (&model.decoder, &model.config);
-                let logits = decoder.run_all(&model.embedding, &tokens, contexts);
+                let logits = decoder.run_all(model.target(), &tokens, contexts);
                 let parents = search.advance(&logits, &config.suppressed, &config.ends)?;
                 if let Some(parents) = &parents {
                     *contexts = parents.iter().map(|i| contexts[*i].clone()).collect();
@@ -171,7 +171,7 @@ impl Run {
                 }))
             }
             Stage::Decoding(context) => {
-                let logits = model.decoder.run(&model.embedding, &self.next, context);
+                let logits = model.decoder.run(model.target(), &self.next, context);
                 let id = best(&logits, &model.config.suppressed)?;
                 if model.config.ends.contains(&id) {
                     return Ok(Some(self.end(translator, Finish::Stop)));

@@ -6,12 +6,15 @@ use hearth_modelfile::text::tokenizer::{Stream, Tokenizer};
 use hearth_modelfile::{Error, Result};
 use serde_json::Value;
 
-use crate::sentencepiece;
+use crate::{nllb, sentencepiece};
 
 /// Largest id that a vocabulary may have; published ones have 256,204 tokens.
 const MAX_IDS: usize = 1 << 20;
 /// Tokens that are no text.
 const SPECIAL: [&str; 5] = ["<s>", "</s>", "<pad>", "<unk>", "<mask>"];
+
+/// File of NLLB's pieces.
+const NLLB: &str = "sentencepiece.bpe.model";
 
 /// A vocabulary.
 pub enum Vocabulary {
@@ -21,9 +24,16 @@ pub enum Vocabulary {
     Mapped(Box<Mapped>),
 }
 
-/// Pieces and ids of Marian and M2M100.
+/// Pieces and ids of Marian, of M2M100, and of NLLB without tokenizer.json.
 pub struct Mapped {
     pieces: Tokenizer,
+    source: Ids,
+    /// Ids of answers, where they are others.
+    target: Option<Ids>,
+}
+
+/// Ids of tokens, as a file has them.
+struct Ids {
     ids: HashMap<String, u32>,
     /// Texts by id; an id without a token has none.
     tokens: Vec<Option<String>>,
@@ -31,26 +41,12 @@ pub struct Mapped {
     unknown: u32,
 }
 
-fn refuse(message: String) -> Error {
-    Error::Tokenizer { message }
-}
-
-impl Vocabulary {
-    /// Reads `vocab.json` with the pieces of a SentencePiece model. `added`: JSON files with more tokens, as `added_tokens.json`
-    /// has them.
-    ///
-    /// # Errors
-    /// [`Error::BadFile`], [`Error::Tokenizer`].
-    pub fn mapped(spm: &[u8], vocab: &str, added: Option<&str>) -> Result<Self> {
-        let pieces = Tokenizer::from_gguf(&sentencepiece::metadata(spm)?)?;
+impl Ids {
+    /// Reads files by their names.
+    fn read(files: &[(&str, &str)]) -> Result<Self> {
+        let name = files.first().map_or("", |(name, _)| *name);
         let mut ids = HashMap::new();
-        for (file, text) in [
-            Some(("vocab.json", vocab)),
-            added.map(|a| ("added_tokens.json", a)),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        for (file, text) in files {
             let json: Value = serde_json::from_str(text)
                 .map_err(|error| refuse(format!("{file}: no JSON: {error}")))?;
             let all = json.as_object();
@@ -61,14 +57,17 @@ impl Vocabulary {
                 ids.insert(token.clone(), id as u32);
             }
         }
+        Self::of(ids, name)
+    }
+
+    /// Arranges ids of the file `name`.
+    fn of(ids: HashMap<String, u32>, name: &str) -> Result<Self> {
         let unknown = ids.get("<unk>").copied();
-        let unknown = unknown.ok_or_else(|| refuse("vocab.json: no <unk>".into()))?;
+        let unknown = unknown.ok_or_else(|| refuse(format!("{name}: no <unk>")))?;
         let len = ids.values().max().map_or(0, |id| *id as usize + 1);
         if len > 4 * ids.len() + 1024 {
-            return Err(refuse(format!(
-                "vocab.json: {len} ids for {} tokens",
-                ids.len()
-            )));
+            let message = format!("{name}: {len} ids for {} tokens", ids.len());
+            return Err(refuse(message));
         }
         let mut tokens = vec![None; len];
         for (token, id) in &ids {
@@ -78,34 +77,97 @@ impl Vocabulary {
             SPECIAL.contains(&token)
                 || token.starts_with(">>") && token.ends_with("<<") && token.len() > 4
                 || token.starts_with("__") && token.ends_with("__") && token.len() > 4
+                || name == NLLB && nllb::is_language(token)
         };
         let special = ids.iter().filter(|(token, _)| is_special(token));
-        Ok(Self::Mapped(Box::new(Mapped {
+        Ok(Self {
             special: special.map(|(_, id)| *id).collect(),
-            pieces,
             tokens,
             unknown,
             ids,
+        })
+    }
+
+    fn token(&self, id: u32) -> Option<&str> {
+        self.tokens.get(id as usize)?.as_deref()
+    }
+}
+
+impl Mapped {
+    /// Returns the ids of answers.
+    fn target(&self) -> &Ids {
+        self.target.as_ref().unwrap_or(&self.source)
+    }
+}
+
+fn refuse(message: String) -> Error {
+    Error::Tokenizer { message }
+}
+
+impl Vocabulary {
+    /// Reads `vocab.json` with the pieces of a SentencePiece model. `added`: JSON files with more tokens, as `added_tokens.json`
+    /// has them; `target`: `target_vocab.json`, if answers have other ids.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`], [`Error::Tokenizer`].
+    pub fn mapped(
+        spm: &[u8],
+        vocab: &str,
+        added: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<Self> {
+        let added = added.map(|text| ("added_tokens.json", text));
+        let files: Vec<_> = [("vocab.json", vocab)].into_iter().chain(added).collect();
+        let target = target.map(|text| Ids::read(&[("target_vocab.json", text)]));
+        Ok(Self::Mapped(Box::new(Mapped {
+            pieces: Tokenizer::from_gguf(&sentencepiece::metadata(spm)?)?,
+            source: Ids::read(&files)?,
+            target: target.transpose()?,
         })))
     }
 
-    /// Returns the number of ids.
-    pub fn len(&self) -> usize {
+    /// Reads NLLB's SentencePiece model, whose ids are moved. `config`: `tokenizer_config.json`.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`], [`Error::Tokenizer`].
+    pub fn nllb(spm: &[u8], config: &Value) -> Result<Self> {
+        let metadata = sentencepiece::metadata(spm)?;
+        let ids = nllb::ids(metadata.strings("tokenizer.ggml.tokens")?, config)?;
+        if ids.values().any(|id| *id as usize >= MAX_IDS) {
+            return Err(refuse(format!("{NLLB}: an id of {MAX_IDS} or more")));
+        }
+        Ok(Self::Mapped(Box::new(Mapped {
+            pieces: Tokenizer::from_gguf(&metadata)?,
+            source: Ids::of(ids, NLLB)?,
+            target: None,
+        })))
+    }
+
+    /// Returns the number of ids of texts.
+    pub fn n_read(&self) -> usize {
         match self {
             Self::Whole(tokenizer) => tokenizer.vocab_size(),
-            Self::Mapped(mapped) => mapped.tokens.len(),
+            Self::Mapped(mapped) => mapped.source.tokens.len(),
         }
     }
 
-    /// Returns ids and texts of all tokens.
+    /// Returns the number of ids of answers.
+    pub fn n_written(&self) -> usize {
+        match self {
+            Self::Whole(tokenizer) => tokenizer.vocab_size(),
+            Self::Mapped(mapped) => mapped.target().tokens.len(),
+        }
+    }
+
+    /// Returns ids and texts of all tokens of texts.
     pub fn tokens(&self) -> impl Iterator<Item = (u32, &str)> {
-        (0..self.len() as u32).filter_map(|id| Some((id, self.token(id)?)))
+        (0..self.n_read() as u32).filter_map(|id| Some((id, self.token(id)?)))
     }
 
     fn token(&self, id: u32) -> Option<&str> {
         match self {
             Self::Whole(tokenizer) => tokenizer.token_text(id),
-            Self::Mapped(mapped) => mapped.tokens.get(id as usize)?.as_deref(),
+            Self::Mapped(mapped) => mapped.source.token(id),
         }
     }
 
@@ -124,7 +186,8 @@ impl Vocabulary {
                         true => mapped.pieces.token_text(*id).unwrap_or_default(),
                         false => text,
                     };
-                    mapped.ids.get(piece).copied().unwrap_or(mapped.unknown)
+                    let ids = &mapped.source;
+                    ids.ids.get(piece).copied().unwrap_or(ids.unknown)
                 });
                 Ok(ids.collect())
             }
@@ -144,10 +207,11 @@ impl Vocabulary {
         match (self, spelling) {
             (_, Spelling::Stream(stream)) => stream.push(id),
             (Self::Mapped(mapped), Spelling::Pieces { is_first }) => {
-                if mapped.special.contains(&id) {
+                let ids = mapped.target();
+                if ids.special.contains(&id) {
                     return String::new();
                 }
-                let text = self.token(id).unwrap_or_default().replace('▁', " ");
+                let text = ids.token(id).unwrap_or_default().replace('▁', " ");
                 match std::mem::replace(is_first, text.is_empty() && *is_first) {
                     true => text.strip_prefix(' ').unwrap_or(&text).to_owned(),
                     false => text,

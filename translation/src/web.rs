@@ -5,10 +5,12 @@
 //! class TranslationLoader {
 //!   constructor();
 //!   /** Names of the files to give, where a folder has them: JSON, a list. Those with `"binary": true` go to `file`. A folder has
-//!    *  tokenizer.json, or vocab.json and an .spm file, or spiece.model: what is missing is named by `finish`. */
+//!    *  tokenizer.json, or vocab.json and an .spm file (and target_vocab.json, where answers have other ids), or spiece.model, or for
+//!    *  NLLB sentencepiece.bpe.model: what is missing is named by `finish`. */
 //!   static files(): string; // [{ "name": "config.json", "binary": false, "required": true }, ...]
 //!   text(name: string, text: string): void;       // config.json, generation_config.json, tokenizer.json, tokenizer_config.json,
-//!                                                 // vocab.json, added_tokens.json, README.md (which names the licence)
+//!                                                 // vocab.json, target_vocab.json, added_tokens.json, README.md (which names
+//!                                                 // the licence)
 //!   file(name: string, bytes: Uint8Array): void;  // source.spm, target.spm, spiece.model, sentencepiece.bpe.model
 //!   push(chunk: Uint8Array): void;                // model.safetensors (shards one after another), or one GGUF file and no texts
 //!   finish(): Translator;                         // the loader is gone afterwards

@@ -11,6 +11,7 @@ use hearth_translation::{
     Files, Finish, Limits, Loader, MODEL_FILES, Rules, Stopping, Translator, bucket,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Bytes that are pushed at once: no divisor of anything.
 const PIECE: usize = 9_973;
@@ -49,7 +50,7 @@ struct Run {
 struct Searched {
     beams: usize,
     length_penalty: f64,
-    early_stopping: serde_json::Value,
+    early_stopping: Value,
     is_renormalised: bool,
     ends: Vec<u32>,
     ids: Vec<u32>,
@@ -152,7 +153,7 @@ fn compare(name: &str, model: &Translator, golden: &Golden, bounds: (f32, f32)) 
         let mut context = parts.decoder.begin(parts.decoder.see(&encoded));
         let mut first = vec![parts.config.start];
         first.extend(input.forced);
-        let found = parts.decoder.run(&parts.embedding, &first, &mut context);
+        let found = parts.decoder.run(parts.target(), &first, &mut context);
         let wanted = &logits[i * n_vocab..(i + 1) * n_vocab];
         most.1 = most.1.max(worst(name, &found, wanted));
         let limits = Limits {
@@ -268,7 +269,15 @@ fn searches(name: &str, least: (usize, usize)) {
 
 #[test]
 fn several_beams_find_what_transformers_finds() {
-    for name in ["t5_first", "t5_gated", "umt5", "marian", "m2m100", "nllb"] {
+    for name in [
+        "t5_first",
+        "t5_gated",
+        "umt5",
+        "marian",
+        "marian_apart",
+        "m2m100",
+        "nllb",
+    ] {
         searches(name, (5, 5));
     }
 }
@@ -325,6 +334,56 @@ fn marian() {
     both("marian", [(1.1e-4, 8.5e-4); 2]);
 }
 
+/// Texts and answers have a vocabulary and an embedding each.
+#[test]
+fn marian_apart() {
+    both("marian_apart", [(6.6e-5, 7.8e-4); 2]);
+}
+
+#[test]
+fn vocabularies_that_do_not_fit_are_refused_by_name() {
+    let whole = files("marian_apart/hf");
+    let error = |name: &str, from: &str, to: &str| {
+        let mut files = whole.clone();
+        let text = files.texts.get_mut(name).unwrap();
+        assert!(text.contains(from), "{from}");
+        *text = text.replace(from, to);
+        load(&files).err().unwrap().to_string()
+    };
+    // Answers of a model with two vocabularies are not spelled by the first.
+    let mut files = whole.clone();
+    files.texts.remove("target_vocab.json");
+    let missing = load(&files).err().unwrap();
+    assert!(
+        missing.to_string().contains("target_vocab.json"),
+        "{missing}"
+    );
+    let mut files = whole.clone();
+    files.binaries.remove("source.spm");
+    let missing = load(&files).err().unwrap();
+    assert!(missing.to_string().contains("source.spm"), "{missing}");
+    let size = "decoder_vocab_size";
+    let found = error(
+        "config.json",
+        &format!("\"{size}\": 136"),
+        &format!("\"{size}\": 20"),
+    );
+    assert!(found.contains(size), "{found}");
+    let found = error(
+        "config.json",
+        "\"share_encoder_decoder_embeddings\": false",
+        "\"x\": 0",
+    );
+    assert!(found.contains(size), "{found}");
+    let found = error("config.json", "\"marian\"", "\"m2m_100\"");
+    assert!(
+        found.contains("share_encoder_decoder_embeddings"),
+        "{found}"
+    );
+    let found = error("target_vocab.json", "<unk>", "<no>");
+    assert!(found.contains("target_vocab.json"), "{found}");
+}
+
 #[test]
 fn m2m100() {
     both("m2m100", [(8e-6, 1.6e-5); 2]);
@@ -333,6 +392,56 @@ fn m2m100() {
 #[test]
 fn nllb() {
     both("nllb", [(8e-6, 1.6e-5); 2]);
+}
+
+/// A folder without tokenizer.json, whose tokenizer_config.json has the ids of languages as transformers 4 wrote them.
+#[test]
+fn nllb_by_its_pieces() {
+    let golden = golden("nllb");
+    let mut files = files(&golden.folder);
+    let tokenizer = files.texts.remove("tokenizer.json").unwrap();
+    let tokenizer: Value = serde_json::from_str(&tokenizer).unwrap();
+    let config = files.texts.get_mut("tokenizer_config.json").unwrap();
+    let mut json: Value = serde_json::from_str(config).unwrap();
+    for token in tokenizer["added_tokens"].as_array().unwrap() {
+        json["added_tokens_decoder"][token["id"].to_string()] = token.clone();
+    }
+    *config = json.to_string();
+    let model = load(&files).unwrap();
+    // (the blank at the end of a text is a piece for tokenizer.json, and nothing for SentencePiece)
+    let runs = golden.runs.iter().filter(|run| !run.text.ends_with(' '));
+    let runs: Vec<&Run> = runs.collect();
+    assert!(runs.len() >= 4);
+    for run in runs {
+        let (source, target) = (run.source.as_deref(), run.target.as_deref());
+        let input = model.input(&run.text, source, target).unwrap();
+        assert_eq!(input.ids, run.input_ids, "{:?}", run.text);
+        assert_eq!(input.forced, run.forced_id);
+        let limits = Limits {
+            max_tokens: Some(N_GREEDY),
+            keeps_repetitions: true,
+            ..Limits::default()
+        };
+        let answer = model.translate(&run.text, source, target, limits, |_| {
+            ControlFlow::Continue(())
+        });
+        let answer = answer.unwrap();
+        assert_eq!(answer.ids, run.greedy_ids, "{:?}", run.text);
+        assert_eq!(answer.text, run.answer);
+    }
+    json["legacy_behaviour"] = Value::Bool(true);
+    files
+        .texts
+        .insert("tokenizer_config.json".into(), json.to_string());
+    let error = load(&files).err().unwrap();
+    assert!(error.to_string().contains("legacy_behaviour"), "{error}");
+    files.binaries.remove("sentencepiece.bpe.model");
+    files.texts.remove("tokenizer_config.json");
+    let error = load(&files).err().unwrap();
+    assert!(
+        error.to_string().contains("sentencepiece.bpe.model"),
+        "{error}"
+    );
 }
 
 #[test]

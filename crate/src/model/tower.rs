@@ -6,8 +6,8 @@
 //!
 //! Source: Zhai et al. 2023, arXiv:2303.15343 (SigLIP); transformers `models/smolvlm/modeling_smolvlm.py`,
 //! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`,
-//! `models/mistral3/modeling_mistral3.py`, `models/clip/modeling_clip.py`, `models/siglip/modeling_siglip.py`,
-//! `models/gemma4/modeling_gemma4.py`.
+//! `models/mistral3/modeling_mistral3.py`, `models/llava/modeling_llava.py`, `models/clip/modeling_clip.py`,
+//! `models/siglip/modeling_siglip.py`, `models/gemma4/modeling_gemma4.py`.
 
 use burn::tensor::Tensor;
 

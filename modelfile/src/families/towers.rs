@@ -1,4 +1,4 @@
-//! Towers beside SigLIP: those of Qwen 2 VL, of Qwen 2.5 VL, Pixtral, which Mistral 3 has, and Gemma 4's.
+//! Towers beside SigLIP: those of Qwen 2 VL, of Qwen 2.5 VL, Pixtral, which Mistral 3 has as well, and Gemma 4's.
 //!
 //! Patches are rotated by their places. In Qwen 2.5 VL most layers see a patch's window only: see [`crate::vision`].
 //!
@@ -29,7 +29,7 @@ pub(crate) const QWEN25VL_TOWER: ModelSpec = ModelSpec {
     ..QWEN2VL_TOWER
 };
 
-/// Pixtral. The norm behind it is the projector's. GGUF's converter permutes q and k so that rotary pairs are adjacent.
+/// Pixtral as Mistral 3 has it. The norm behind it is the projector's. GGUF's converter permutes q and k so that rotary pairs are adjacent.
 pub(crate) const PIXTRAL: ModelSpec = ModelSpec {
     models: "Pixtral",
     rope_neox: false,
@@ -40,6 +40,15 @@ pub(crate) const PIXTRAL: ModelSpec = ModelSpec {
         ..TOWER_NAMES
     },
     ..QWEN25VL_TOWER
+};
+
+/// Pixtral 12B's, without a norm behind it.
+pub(crate) const PIXTRAL_UNMERGED: ModelSpec = ModelSpec {
+    names: &TensorNames {
+        output_norm: "",
+        ..TOWER_NAMES
+    },
+    ..PIXTRAL
 };
 
 /// Gemma 4's: norms before and after each block, of queries, keys and values too, scores that are not scaled. What its models

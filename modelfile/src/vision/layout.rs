@@ -57,7 +57,7 @@ impl Vision {
             Projector::Idefics3 | Projector::Lfm2 => "<image>",
             Projector::Gemma3 => "<start_of_image>",
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => "<|image_pad|>",
-            Projector::Pixtral => "[IMG]",
+            Projector::Pixtral | Projector::PixtralUnmerged => "[IMG]",
             Projector::Gemma4 => "<|image|>",
             // (no text shows its pictures)
             Projector::Clip | Projector::Siglip => "",
@@ -158,7 +158,7 @@ impl Vision {
                         *id = row_id_of(key, frame, first + i);
                     }
                     at = start + rows;
-                    if self.projector == Projector::Pixtral {
+                    if self.projector.is_pixtral() {
                         let mark = if run + 1 < runs { BREAK } else { END };
                         let id = tokenizer.token_to_id(mark);
                         if id.is_none() || ids.get(at).copied() != id {
@@ -181,7 +181,7 @@ impl Vision {
     /// Returns into how many runs of how many rows a frame is divided in the text.
     fn runs(&self, grid: [usize; 2]) -> [usize; 2] {
         match self.projector {
-            Projector::Pixtral => grid.map(|side| side / self.processor.merge),
+            projector if projector.is_pixtral() => grid.map(|side| side / self.processor.merge),
             _ => [1, self.rows(grid)],
         }
     }
@@ -215,7 +215,7 @@ impl Vision {
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => rows(0),
             Projector::Clip | Projector::Siglip => String::new(),
             Projector::Gemma4 => format!("<|image>{}<image|>", rows(0)),
-            Projector::Pixtral => {
+            Projector::Pixtral | Projector::PixtralUnmerged => {
                 let grid = frames.grids.first().copied().unwrap_or_default();
                 let [high, wide] = self.runs(grid);
                 vec![row.repeat(wide); high].join(BREAK) + END

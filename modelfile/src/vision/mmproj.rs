@@ -36,7 +36,7 @@ pub(crate) fn tower(mut header: ModelHeader, start: u64) -> Result<ModelHeader> 
     if header.is_clip() {
         return Err(not_in_gguf("a whole CLIP"));
     }
-    let projector = Projector::of(&header.metadata)?;
+    let projector = Projector::of(&header)?;
     if projector.embeds() {
         return Err(not_in_gguf(projector.name()));
     }
@@ -51,7 +51,7 @@ pub(crate) fn tower(mut header: ModelHeader, start: u64) -> Result<ModelHeader> 
         let name = tensor.name.as_str();
         // (of another tower in the file; a row of the text model, which has it; positions in old files of towers that learn none)
         let is_other = name.starts_with("a.") || name.starts_with("mm.a.");
-        let is_row = projector == Projector::Pixtral && name == "v.token_embd.img_break";
+        let is_row = projector.is_pixtral() && name == "v.token_embd.img_break";
         let is_empty = !projector.learns_positions()
             && name == TOWER_NAMES.position_embd
             && tensor.n_cols() != width;

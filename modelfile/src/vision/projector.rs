@@ -1,11 +1,13 @@
 //! Projectors: how the rows of a tower become rows of a text model, or an embedding.
 
-use crate::container::Metadata;
+use crate::container::ModelHeader;
 use crate::error::{Error, Result};
 use crate::families::ModelSpec;
 use crate::families::clip::CLIP_TOWER;
 use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, SIGLIP2};
-use crate::families::towers::{GEMMA4_TOWER, PIXTRAL, QWEN2VL_TOWER, QWEN25VL_TOWER};
+use crate::families::towers::{
+    GEMMA4_TOWER, PIXTRAL, PIXTRAL_UNMERGED, QWEN2VL_TOWER, QWEN25VL_TOWER,
+};
 
 /// A projector, by llama.cpp's name for it (`clip.projector_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Projector {
     Qwen25Vl,
     /// Mistral 3: RMSNorm, a projection of the neighbours of a square by their channels, two more.
     Pixtral,
+    /// Pixtral 12B: two projections of each row. Files call it `pixtral` as well.
+    PixtralUnmerged,
     /// CLIP: the class token's row, projected. No text model takes it: it is an embedding.
     Clip,
     /// SigLIP: what a learned query attends to, and a feed-forward block; an embedding as well.
@@ -32,6 +36,9 @@ pub enum Projector {
     /// Gemma 4: the mean of a square, in larger models moved and scaled by column, RMSNorm without weights, a projection.
     Gemma4,
 }
+
+/// Weight that merges the rows of a square, by which files with Mistral 3's projector are known.
+const MERGER: &str = "mm.patch_merger.weight";
 
 /// Positions of patches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +72,7 @@ pub enum Merge {
 
 impl Projector {
     /// Every projector.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Idefics3,
         Self::Gemma3,
         Self::Qwen3Vl,
@@ -73,6 +80,7 @@ impl Projector {
         Self::Qwen2Vl,
         Self::Qwen25Vl,
         Self::Pixtral,
+        Self::PixtralUnmerged,
         Self::Clip,
         Self::Siglip,
         Self::Gemma4,
@@ -87,7 +95,7 @@ impl Projector {
             Projector::Lfm2 => "lfm2",
             Projector::Qwen2Vl => "qwen2vl_merger",
             Projector::Qwen25Vl => "qwen2.5vl_merger",
-            Projector::Pixtral => "pixtral",
+            Projector::Pixtral | Projector::PixtralUnmerged => "pixtral",
             Projector::Clip => "clip",
             Projector::Siglip => "siglip",
             Projector::Gemma4 => "gemma4v",
@@ -98,7 +106,8 @@ impl Projector {
     ///
     /// # Errors
     /// [`Error::Metadata`] if the file names none, [`Error::UnsupportedArchitecture`] for another one.
-    pub(crate) fn of(meta: &Metadata) -> Result<Self> {
+    pub(crate) fn of(header: &ModelHeader) -> Result<Self> {
+        let meta = &header.metadata;
         // Files with a second tower, for sound, name the projector of each.
         let name = match meta.opt_str("clip.vision.projector_type")? {
             Some(name) => name,
@@ -106,13 +115,27 @@ impl Projector {
         };
         (Self::ALL.into_iter())
             .find(|projector| projector.name() == name)
+            .map(|projector| projector.by_tensors(header))
             .ok_or_else(|| Error::UnsupportedArchitecture {
                 found: format!("{name} (a projector)"),
                 known: (Self::ALL.into_iter())
-                    .filter(|projector| !projector.embeds())
+                    .filter(|one| !one.embeds() && *one != Projector::PixtralUnmerged)
                     .map(Self::name)
                     .collect(),
             })
+    }
+
+    /// Tells projectors with one name apart by what the file has.
+    fn by_tensors(self, header: &ModelHeader) -> Self {
+        match self {
+            Projector::Pixtral if header.tensor(MERGER).is_none() => Projector::PixtralUnmerged,
+            one => one,
+        }
+    }
+
+    /// Returns whether pictures are seen by Pixtral, whose rows of patches are lines of the text.
+    pub const fn is_pixtral(self) -> bool {
+        matches!(self, Projector::Pixtral | Projector::PixtralUnmerged)
     }
 
     /// Returns the spec of the tower before it.
@@ -124,6 +147,7 @@ impl Projector {
             Projector::Qwen2Vl => &QWEN2VL_TOWER,
             Projector::Qwen25Vl => &QWEN25VL_TOWER,
             Projector::Pixtral => &PIXTRAL,
+            Projector::PixtralUnmerged => &PIXTRAL_UNMERGED,
             Projector::Clip => &CLIP_TOWER,
             Projector::Gemma4 => &GEMMA4_TOWER,
         }
@@ -137,16 +161,16 @@ impl Projector {
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => {
                 &["mm.0.weight", "mm.2.weight"]
             }
-            Projector::Lfm2 => &["mm.1.weight", "mm.2.weight"],
+            Projector::Lfm2 | Projector::PixtralUnmerged => &["mm.1.weight", "mm.2.weight"],
             Projector::Clip => &["mm.visual_projection.weight"],
             Projector::Siglip => &["v.head.ffn_up.weight", "v.head.ffn_down.weight"],
-            Projector::Pixtral => &["mm.patch_merger.weight", "mm.1.weight", "mm.2.weight"],
+            Projector::Pixtral => &[MERGER, "mm.1.weight", "mm.2.weight"],
         }
     }
 
     /// Returns whether the projection before the GELU may lack a bias.
     pub const fn may_lack_bias(self) -> bool {
-        matches!(self, Projector::Pixtral)
+        self.is_pixtral()
     }
 
     /// Returns the name of the norm before the projections, if there is one behind the merge: an RMSNorm for Gemma 3, a LayerNorm, which
@@ -163,9 +187,11 @@ impl Projector {
     /// Returns what becomes of the rows of a square.
     pub const fn merge(self) -> Merge {
         match self {
-            Projector::Idefics3 | Projector::Lfm2 | Projector::Clip | Projector::Siglip => {
-                Merge::SideBySide
-            }
+            Projector::Idefics3
+            | Projector::Lfm2
+            | Projector::PixtralUnmerged
+            | Projector::Clip
+            | Projector::Siglip => Merge::SideBySide,
             Projector::Gemma3 | Projector::Gemma4 => Merge::Mean,
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => Merge::InTurn,
             Projector::Pixtral => Merge::ByColumn,
@@ -201,7 +227,7 @@ impl Projector {
             Projector::Qwen3Vl => PatchPositions::Corners,
             Projector::Lfm2 => PatchPositions::Edges,
             Projector::Qwen2Vl | Projector::Qwen25Vl => PatchPositions::Rotated,
-            Projector::Pixtral => PatchPositions::RotatedApart,
+            Projector::Pixtral | Projector::PixtralUnmerged => PatchPositions::RotatedApart,
             Projector::Gemma4 => PatchPositions::OfAxes,
         }
     }

@@ -71,7 +71,7 @@ pub(super) fn processor(
         Projector::Gemma3 => (ProcessorKind::Gemma3, 4),
         Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => (ProcessorKind::Qwen, 2),
         Projector::Lfm2 => (ProcessorKind::Lfm2, 2),
-        Projector::Pixtral => (ProcessorKind::Pixtral, 1),
+        Projector::Pixtral | Projector::PixtralUnmerged => (ProcessorKind::Pixtral, 1),
         Projector::Clip => (ProcessorKind::Clip, 1),
         Projector::Gemma4 => (ProcessorKind::Gemma4, 3),
         // (the same as Gemma 3's)

@@ -59,7 +59,7 @@ impl Vision {
     /// [`Error::UnsupportedArchitecture`] for another projector; [`Error::Metadata`] and [`Error::MissingTensor`].
     pub fn from_header(tower: &ModelHeader) -> Result<Self> {
         let meta = &tower.metadata;
-        let projector = Projector::of(meta)?;
+        let projector = Projector::of(tower)?;
         check_activation(meta, projector)?;
         let layers = ModelConfig::of_family(tower, projector.tower())?;
         let processor = rules::processor(meta, projector, &layers)?;

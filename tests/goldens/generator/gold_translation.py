@@ -1,16 +1,21 @@
 """translation/<name>/hf with <name>.json, <name>_encoder.bin and <name>_logits.bin: tiny seeded translation models, those of T5 in
-<name>/gguf too, and what transformers makes of some sentences. t5_buckets.json: T5's buckets of distances.
+<name>/gguf too, and what transformers makes of some sentences. t5_buckets.json: T5's buckets of distances. pieces.json: ids of odd
+texts by SentencePiece's files.
 
 `python gold_translation.py NAME ...` looks for seeds of models.
 """
 
 import dataclasses
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
+from sentencepiece import SentencePieceProcessor
+from transformers import M2M100Tokenizer
+from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES, NllbTokenizer
 from transformers.models.t5.modeling_t5 import T5Attention
 from transformers.utils import logging
 
@@ -38,12 +43,20 @@ SENTENCES = [
     "Über den Dächern flogen Möwen 漢字, und niemand zählte sie.",
     LONG,
 ]
+# Blanks of all kinds, nothing, unknown letters alone and in runs, special tokens as text, what normalisation changes.
+ODD = [
+    "", " ", "   ", "a", " a", "a ", "  two  blanks  ", "tab\there", "line\nend", "a\u00a0b", "\u3000wide\u3000", "\u200bzero", "▁mark ▁ two",
+    "漢字", "漢 字", "a漢字b", "🙂🙂 and 🙂", "ﬁne ﬂow — …", "e\u0301 é ü u\u0308", "1848 12,345.67", "</s> <s> <pad> <unk> <mask>", "deu_Latn eng_Latn",
+    "__de__ __en__", ">>deu<< text", "UPPER lower MiXeD", "a" * 70, "the " * 40, "don't; (won't) [can't] {shan't}", "\u0000nul", "ﷺ", "A\u030a",
+]
 # Source, target and what transformers is given in front of the text.
 PAIRS = {
     "t5_first": [("en", "de", "translate English to German: "), ("en", "fr", "translate English to French: "), (None, None, "")],
     "t5_gated": [(None, "de", "<2de> "), (None, "fr", "<2fr> "), (None, None, "")],
     "umt5": [(None, None, "")],
     "marian": [("en", "de", ">>deu<< "), (None, "fr", ">>fra<< "), ("en", "zh-Hans", ">>cmn_Hans<< ")],
+    # (its answers have no tokens of languages, which transformers takes for having none at all)
+    "marian_apart": [("en", "de", ">>deu<< "), (None, "fr", ">>fra<< ")],
     "m2m100": [("en", "de", ""), ("de", "zh", "")],
     "nllb": [("en", "de", ""), ("de", "zh-Hant", "")],
 }
@@ -65,6 +78,8 @@ def is_text(spec: Tiny, tok, i: int) -> bool:
     """Whether an id is none of a language, which transformers writes down, or of the rows that pad an embedding."""
     if spec.name == "m2m100":
         return i < tok.encoder_size
+    if spec.name == "marian_apart":
+        return i in tok.decoder
     return not (spec.name == "marian" and tok.convert_ids_to_tokens(i).startswith(">>"))
 
 
@@ -204,10 +219,36 @@ def make_buckets(out: Path):
     jsonio.write(out / "t5_buckets.json", {"first": -300, "cases": cases})
 
 
+def nllb_ids(folder: Path) -> tuple[list[list[int]], dict[str, int]]:
+    """By the rule of transformers 4, whose tokenizer asked SentencePiece itself: ids moved by one, unknown text last of the first four."""
+    spm = SentencePieceProcessor(model_file=str(folder / "sentencepiece.bpe.model"))
+    n = spm.get_piece_size()
+    ids = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3} | {spm.id_to_piece(i): i + 1 for i in range(3, n)}
+    ids |= {code: n + 1 + i for i, code in enumerate(FAIRSEQ_LANGUAGE_CODES)}
+    ids["<mask>"] = n + 1 + len(FAIRSEQ_LANGUAGE_CODES)
+    return [[i + 1 if i else 3 for i in spm.encode(text)] for text in ODD], ids
+
+
+def make_pieces(out: Path):
+    ids, tokens = nllb_ids(out / "nllb" / "hf")
+    m2m100 = out / "m2m100" / "hf"
+    tok = M2M100Tokenizer(vocab_file=str(m2m100 / "vocab.json"), spm_file=str(m2m100 / "sentencepiece.bpe.model"), src_lang="en", tgt_lang="de")
+    # transformers 5 agrees on the pieces; it has no languages where no file lists them, and puts those behind the mask, unlike published files.
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(out / "nllb" / "hf" / "sentencepiece.bpe.model", scratch)
+        new = NllbTokenizer.from_pretrained(scratch)
+    languages = {*FAIRSEQ_LANGUAGE_CODES, "<mask>"}
+    assert all(new.convert_tokens_to_ids(token) == i for token, i in tokens.items() if token not in languages)
+    jsonio.write(out / "pieces.json", {
+        "texts": ODD, "nllb": ids, "nllb_languages": {code: tokens[code] for code in FAIRSEQ_LANGUAGE_CODES},
+        "m2m100": [tok.convert_tokens_to_ids(tok.tokenize(text)) for text in ODD]})
+
+
 def make(out: Path):
     make_buckets(out)
     for spec in models.MODELS:
         make_one(out, spec)
+    make_pieces(out)
 
 
 def search(name: str):

@@ -51,6 +51,7 @@ MODELS = [
     Tiny("t5_gated", "t5", torch.float32, GGMLQuantizationType.Q8_0, 1),
     Tiny("umt5", "umt5", torch.float32, GGMLQuantizationType.F32, 0),
     Tiny("marian", "marian", torch.float16, None, 58),
+    Tiny("marian_apart", "marian", torch.float16, None, 2),
     Tiny("m2m100", "m2m_100", torch.float32, None, 0),
     Tiny("nllb", "m2m_100", torch.float16, None, 5),
 ]
@@ -111,8 +112,28 @@ def marian_tokenizer(folder: Path):
     return tok, len(vocab)
 
 
-def bpe_proto():
-    return train(text=BOTH, model_type="bpe", vocab_size=300, bos_id=0, eos_id=2, unk_id=1, pad_id=-1)
+def marian_apart_tokenizer(folder: Path):
+    """Answers have a vocabulary of their own, in which ids of texts are other pieces."""
+    source = train(text=texts.TRAINING, model_type="unigram", vocab_size=130, bos_id=-1, eos_id=0, unk_id=1)
+    target = train(text=GERMAN, model_type="unigram", vocab_size=105, bos_id=-1, eos_id=0, unk_id=1)
+    (folder / "source.spm").write_bytes(source.SerializeToString())
+    (folder / "target.spm").write_bytes(target.SerializeToString())
+    pieces = lambda proto, reverse: ["</s>", "<unk>", *sorted((p.piece for p in proto.pieces[2:]), reverse=reverse)]
+    vocab = [*pieces(source, False), ">>deu<<", ">>fra<<", "<pad>"]
+    # As large as the other, since the padding of texts begins answers; the last of these ids have no piece.
+    target_vocab = [*pieces(target, True), "<pad>"]
+    dump(folder / "vocab.json", {piece: i for i, piece in enumerate(vocab)})
+    dump(folder / "target_vocab.json", {piece: i for i, piece in enumerate(target_vocab)})
+    dump(folder / "tokenizer_config.json", {
+        "source_lang": "eng", "target_lang": "mul", "model_max_length": 512, "separate_vocabs": True})
+    tok = hf.MarianTokenizer(
+        source_spm=str(folder / "source.spm"), target_spm=str(folder / "target.spm"), vocab=str(folder / "vocab.json"),
+        target_vocab_file=str(folder / "target_vocab.json"), source_lang="eng", target_lang="mul", separate_vocabs=True)
+    return tok, len(vocab)
+
+
+def bpe_proto(**ids):
+    return train(text=BOTH, model_type="bpe", vocab_size=300, pad_id=-1, **({"bos_id": 0, "eos_id": 2, "unk_id": 1} | ids))
 
 
 def m2m_tokenizer(folder: Path):
@@ -148,6 +169,10 @@ def nllb_tokenizer(folder: Path):
         vocab={piece: i for i, piece in enumerate(vocab)}, merges=merges_of(proto), _spm_precompiled_charsmap=table,
         extra_special_tokens=NLLB_LANGUAGES, src_lang="eng_Latn", tgt_lang="deu_Latn")
     tok.save_pretrained(folder)
+    # What published folders were made from: the same pieces in NLLB's order, unknown text first.
+    own = bpe_proto(unk_id=0, bos_id=1, eos_id=2)
+    assert [p.piece for p in own.pieces[3:]] == pieces
+    (folder / "sentencepiece.bpe.model").write_bytes(own.SerializeToString())
     return tok, len(tok)
 
 
@@ -173,7 +198,9 @@ def bart_config(spec: Tiny, n_vocab: int) -> dict:
     marian = spec.kind == "marian"
     pad = n_vocab - 1 if marian else 1
     eos = 0 if marian else 2
-    return {
+    # (the padding of texts begins answers, so there are more rows for these)
+    apart = {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": n_vocab + 3} if spec.name == "marian_apart" else {}
+    return apart | {
         "model_type": spec.kind, "vocab_size": n_vocab, "d_model": D_MODEL, "encoder_layers": 2, "decoder_layers": 3,
         "encoder_attention_heads": HEADS, "decoder_attention_heads": 2, "encoder_ffn_dim": D_FF, "decoder_ffn_dim": D_FF + 8,
         "activation_function": "swish" if marian else "relu", "scale_embedding": True, "max_position_embeddings": MAX_POSITIONS,
@@ -196,18 +223,20 @@ GAINS = {
 }
 
 MARIAN_GAINS = {"q_proj": 2.5, "k_proj": 2.5, "out_proj": 0.6, "fc2": 0.5}
+# Of a decoder with few ids, where most of what follows is that of the last token.
+APART_GAINS = {"out_proj": 0.5, "fc1": 3.0, "fc2": 4.0}
 
 
 def draw(spec: Tiny, name: str, shape: tuple, rng) -> np.ndarray:
     part = name.split(".")[-2] if "." in name else name
-    if part == "shared":
+    if part in ("shared", "embed_tokens"):
         # (Marian's and M2M100's rows are multiplied by sqrt(d)): so small that a token is not followed by itself.
-        return rng.normal(0, {"t5_first": 0.4, "t5_gated": 1.0, "umt5": 1.0, "marian": 0.8}.get(spec.name, 0.1), shape)
+        return rng.normal(0, {"t5_first": 0.4, "t5_gated": 1.0, "umt5": 1.0, "marian": 0.8, "marian_apart": 0.5}.get(spec.name, 0.1), shape)
     if part == "relative_attention_bias":
         return rng.normal(0, 1.5, shape)
     if part.endswith("layer_norm"):
         if name.endswith("bias"):
-            return rng.normal(0, 0.3, shape)
+            return rng.normal(0, 0.05 if spec.name == "marian_apart" else 0.3, shape)
         last = {"marian": "model.decoder.layers.2.final_layer_norm.weight", "m2m_100": "model.decoder.layer_norm.weight"}
         if name == last.get(spec.kind, "decoder.final_layer_norm.weight"):
             # Of both signs, so that tokens whose embedding is the head's row are not followed by themselves.
@@ -216,12 +245,14 @@ def draw(spec: Tiny, name: str, shape: tuple, rng) -> np.ndarray:
     if name == "final_logits_bias":
         values = rng.normal(0, 0.4, shape)
         # What may never be written would be, otherwise.
-        values[0, -1] = 30.0
+        values[0, -4 if spec.name == "marian_apart" else -1] = 30.0
         return values
     if name.endswith("bias"):
         return rng.normal(0, 0.15, shape)
     # Norms behind Marian's sublayers would let what is the same at each step win.
     gain = MARIAN_GAINS.get(part) if spec.kind == "marian" else None
+    if spec.name == "marian_apart" and "decoder" in name:
+        gain = APART_GAINS.get(part, gain)
     return rng.normal(0, (gain or GAINS[part]) / np.sqrt(shape[-1]), shape)
 
 
@@ -241,8 +272,9 @@ def shapes_of(spec: Tiny, config: dict) -> dict[str, tuple]:
     make_config, make_model = class_of(spec)
     model = make_model(make_config(**config))
     shapes = {name: tuple(p.shape) for name, p in model.state_dict().items()}
+    own = ("embed_positions",) if spec.name == "marian_apart" else ("embed_tokens", "embed_positions")
     for name in list(shapes):
-        if "embed_tokens" in name or "embed_positions" in name:
+        if any(part in name for part in own):
             del shapes[name]
     if config.get("tie_word_embeddings", True):
         shapes.pop("lm_head.weight", None)
@@ -267,15 +299,17 @@ def build(spec: Tiny, config: dict, tensors: dict[str, np.ndarray], dtype=torch.
     assert not unexpected, unexpected
     assert all("embed" in name or name == "lm_head.weight" for name in missing), missing
     inner = model.model if hasattr(model, "model") else model
-    # (it may have been tied to the head, whose values were loaded last)
-    inner.shared.weight = torch.nn.Parameter(state[next(name for name in state if name.endswith("shared.weight"))].clone())
+    if spec.name != "marian_apart":
+        # (it may have been tied to the head, whose values were loaded last)
+        inner.shared.weight = torch.nn.Parameter(state[next(name for name in state if name.endswith("shared.weight"))].clone())
     for half in (inner.encoder, inner.decoder):
-        half.embed_tokens.weight = inner.shared.weight
+        if spec.name != "marian_apart":
+            half.embed_tokens.weight = inner.shared.weight
         if spec.kind == "marian":
             half.embed_positions.weight = torch.nn.Parameter(half.embed_positions.create_weight(), requires_grad=False)
     # A parameter of its own: transformers may have tied it.
     own = "lm_head.weight" in tensors
-    model.lm_head.weight = torch.nn.Parameter(state["lm_head.weight"].clone()) if own else inner.shared.weight
+    model.lm_head.weight = torch.nn.Parameter(state["lm_head.weight"].clone()) if own else inner.decoder.embed_tokens.weight
     return model.to(dtype).eval()
 
 
@@ -352,7 +386,7 @@ def write_t5_gguf(path: Path, spec: Tiny, config: dict, tensors: dict[str, np.nd
 def tokenizer(folder: Path, spec: Tiny):
     if spec.kind.endswith("t5"):
         return t5_tokenizer(folder, spec)
-    return {"marian": marian_tokenizer, "m2m100": m2m_tokenizer, "nllb": nllb_tokenizer}[spec.name](folder)
+    return {"marian": marian_tokenizer, "marian_apart": marian_apart_tokenizer, "m2m100": m2m_tokenizer, "nllb": nllb_tokenizer}[spec.name](folder)
 
 
 def config_of(spec: Tiny, n_vocab: int) -> dict:

@@ -95,11 +95,11 @@ def as_converted(kind, config, name: str, values: np.ndarray) -> list[tuple[str,
     if kind.name == "gemma4":
         return of_gemma4(name, values, kind.patch)
     name = name.replace("model.vision_tower.", "vision_tower.").replace("model.multi_modal_projector.", "multi_modal_projector.")
-    if kind.name == "mistral3" and name.endswith("embed_tokens.weight"):
+    if kind.projector == "pixtral" and name.endswith("embed_tokens.weight"):
         return [("v.token_embd.img_break", values[kind.tokens.meta()["tokens"].index("[IMG_BREAK]")])]
     if not name.startswith(("vision_tower.", "multi_modal_projector.")):
         return []
-    if kind.name == "mistral3" and name.endswith(("q_proj.weight", "k_proj.weight")):
+    if kind.projector == "pixtral" and name.endswith(("q_proj.weight", "k_proj.weight")):
         values = gguf_io.permute(values, config.vision_config.num_attention_heads)
     if kind.name == "lfm2_vl":
         name = name.replace("vision_tower.", "vision_tower.vision_model.")

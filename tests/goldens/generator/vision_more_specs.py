@@ -1,4 +1,4 @@
-"""Further kinds of models that see: LFM2-VL, Mistral 3, Qwen 3.5, Gemma 4."""
+"""Further kinds of models that see: LFM2-VL, Mistral 3, Pixtral, Qwen 3.5, Gemma 4."""
 
 from pathlib import Path
 
@@ -108,6 +108,35 @@ MISTRAL3 = Kind(
     gains={"linear_2": 1.0},
 )
 
+
+def pixtral_processor(folder: Path, processor):
+    write_json(folder / "preprocessor_config.json", of_processor("PixtralImageProcessor", "PixtralProcessor", processor))
+    write_json(folder / "processor_config.json", {
+        "processor_class": "PixtralProcessor", "patch_size": 4, "image_token": "[IMG]", "image_break_token": "[IMG_BREAK]",
+        "image_end_token": "[IMG_END]"})
+
+
+# Rows of patches are not merged; the projections have biases, and no norm is before them.
+PIXTRAL = Kind(
+    name="pixtral", model=hf.LlavaForConditionalGeneration,
+    config=lambda ids, n_vocab: hf.LlavaConfig(
+        text_config=TEXT | dict(
+            model_type="mistral", vocab_size=n_vocab, head_dim=32, rope_parameters={"rope_type": "default", "rope_theta": 1e9},
+            sliding_window=None, tie_word_embeddings=False, bos_token_id=ids["<s>"], eos_token_id=ids["</s>"], pad_token_id=ids["<pad>"]),
+        vision_config=vision(model_type="pixtral", image_size=32, patch_size=4, hidden_act="silu"), image_token_index=ids["[IMG]"],
+        image_seq_length=1, projector_hidden_act="gelu", vision_feature_layer=-1, vision_feature_select_strategy="full",
+        tie_word_embeddings=False),
+    tokens=MISTRAL3_TOKENS, processor=pictures.pixtral(patch=4, merge=1, longest=32), prepare=pictures.prepare_pixtral, patch=4,
+    # 7 x 5, 3 x 5 and 3 x 8 rows; the last is made smaller.
+    pictures=[("high", 18, 25, {}), ("odd", *(20, 12), {}), ("wide", 70, 21, {})], order=(0, 1, 2), placeholder="[IMG]",
+    image_token="[IMG]", expand=lambda p: texts.expand_pixtral(p, 1), inputs=mistral3_inputs, write_processor=pixtral_processor,
+    text_prefix="language_model.model.", arch="llama",
+    keys=HEAD | {"rope_dimension_count": 32}, projector="pixtral",
+    clip_keys={"image_size": 32, "patch_size": 4, "attention_layernorm_eps": 1e-5, "use_silu": True},
+    # (rows of patches are as large as the layers made them)
+    gains={"linear_1": 0.5, "linear_2": 1.0},
+)
+
 # Qwen 3 VL's tower without rows of layers in between; delta nets and attention take turns, and half of a head turns.
 QWEN3_5 = qwen(
     "qwen3_5", hf.Qwen3_5ForConditionalGeneration, hf.Qwen3_5Config,
@@ -188,4 +217,4 @@ GEMMA4 = Kind(
     hub_config=gemma4_hub_config,
 )
 
-KINDS = [LFM2_VL, MISTRAL3, QWEN3_5, GEMMA4]
+KINDS = [LFM2_VL, MISTRAL3, PIXTRAL, QWEN3_5, GEMMA4]

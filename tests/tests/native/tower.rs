@@ -12,7 +12,7 @@ use pollster::block_on;
 use crate::vision::{Form, Golden, KINDS, load, load_pair, messages};
 
 /// Launches of a layer, and around the layers: patches, their bias and positions, norms, the merge and the projections.
-const LAUNCHES: [(&str, u64, u64); 9] = [
+const LAUNCHES: [(&str, u64, u64); 10] = [
     ("smolvlm", 8, 6),
     ("gemma3", 8, 7),
     // (two projectors of layers in between, of six each)
@@ -22,6 +22,7 @@ const LAUNCHES: [(&str, u64, u64); 9] = [
     ("qwen2_vl", 8, 7),
     // Gated blocks take one more, as those of texts do where several tokens share a step.
     ("mistral3", 9, 8),
+    ("pixtral", 9, 7),
     ("qwen2_5_vl", 9, 7),
     // Bounds before and after each projection.
     ("gemma4", 18, 8),

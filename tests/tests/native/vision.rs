@@ -15,13 +15,14 @@ use pollster::block_on;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(crate) const KINDS: [&str; 9] = [
+pub(crate) const KINDS: [&str; 10] = [
     "smolvlm",
     "gemma3",
     "qwen3_vl",
     "lfm2_vl",
     "qwen2_vl",
     "mistral3",
+    "pixtral",
     "qwen2_5_vl",
     "qwen3_5",
     "gemma4",

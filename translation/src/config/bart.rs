@@ -5,6 +5,9 @@ use hearth_modelfile::Result;
 use super::json::{Json, ends, first_id, suppressed};
 use super::{Activation, Config, Family, Positions, Sinusoid, metadata, rules};
 
+/// Key of whether encoder and decoder have one embedding.
+const SHARE: &str = "share_encoder_decoder_embeddings";
+
 pub fn read(json: &Json, generation: &Json, family: Family) -> Result<Config> {
     let is_marian = family == Family::Marian;
     let key = "activation_function";
@@ -32,15 +35,15 @@ pub fn read(json: &Json, generation: &Json, family: Family) -> Result<Config> {
             return Err(metadata(key, "false", "true".into()));
         }
     }
-    if json.bool("share_encoder_decoder_embeddings")? == Some(false) {
-        let key = "share_encoder_decoder_embeddings";
-        return Err(metadata(key, "true: one vocabulary", "false".into()));
+    let is_shared = json.bool(SHARE)?.unwrap_or(true);
+    if !is_shared && !is_marian {
+        return Err(metadata(SHARE, "true: one vocabulary", "false".into()));
     }
     let d_model = json.size("d_model")?;
     let n_vocab = json.size("vocab_size")?;
     let decoder_vocab = json.opt_size("decoder_vocab_size")?;
-    if let Some(found) = decoder_vocab.filter(|n| *n != n_vocab) {
-        let expected = format!("vocab_size, {n_vocab}");
+    if let Some(found) = decoder_vocab.filter(|n| is_shared && *n != n_vocab) {
+        let expected = format!("vocab_size, {n_vocab}, as {SHARE} is true");
         return Err(metadata("decoder_vocab_size", &expected, found.to_string()));
     }
     let max = json.size("max_position_embeddings")?;
@@ -50,8 +53,13 @@ pub fn read(json: &Json, generation: &Json, family: Family) -> Result<Config> {
     });
     let start = first_id([generation, json], "decoder_start_token_id")?;
     let mut suppressed = suppressed([json, generation])?;
-    if is_marian && !suppressed.contains(&pad) {
+    if is_marian && is_shared && !suppressed.contains(&pad) {
         suppressed.push(pad);
+    }
+    let n_target = (!is_shared).then(|| decoder_vocab.unwrap_or(n_vocab));
+    // (the padding of texts, which a smaller vocabulary of answers lacks)
+    if let Some(n) = n_target {
+        suppressed.retain(|id| (*id as usize) < n);
     }
     Ok(Config {
         family,
@@ -64,6 +72,7 @@ pub fn read(json: &Json, generation: &Json, family: Family) -> Result<Config> {
         encoder_ff: json.size("encoder_ffn_dim")?,
         decoder_ff: json.size("decoder_ffn_dim")?,
         n_vocab,
+        n_target,
         activation,
         is_gated: false,
         is_post_norm: is_marian,

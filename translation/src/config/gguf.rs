@@ -72,6 +72,7 @@ pub fn read(meta: &Metadata, tensors: &[TensorInfo]) -> Result<Config> {
         encoder_ff: width,
         decoder_ff: width,
         n_vocab,
+        n_target: None,
         activation: match is_gated {
             true => Activation::GeluTanh,
             false => Activation::Relu,

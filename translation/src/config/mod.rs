@@ -86,6 +86,8 @@ pub struct Config {
     pub encoder_ff: usize,
     pub decoder_ff: usize,
     pub n_vocab: usize,
+    /// Rows of the decoder's embedding, where it has one of its own.
+    pub n_target: Option<usize>,
     pub activation: Activation,
     pub is_gated: bool,
     pub is_post_norm: bool,
@@ -187,6 +189,11 @@ impl Config {
         }
     }
 
+    /// Returns the number of ids of answers.
+    pub fn n_written(&self) -> usize {
+        self.n_target.unwrap_or(self.n_vocab)
+    }
+
     /// Returns the sizes if they fit each other.
     fn checked(self) -> Result<Self> {
         for (key, heads) in [
@@ -236,8 +243,13 @@ impl Config {
         }
         let ids = [self.start];
         let ids = ids.iter().chain(&self.ends).chain(&self.suppressed);
-        if let Some(id) = ids.copied().find(|id| *id as usize >= self.n_vocab) {
-            let expected = format!("ids below vocab_size, {}", self.n_vocab);
+        let n = self.n_written();
+        if let Some(id) = ids.copied().find(|id| *id as usize >= n) {
+            let key = match self.n_target {
+                Some(_) => "decoder_vocab_size",
+                None => "vocab_size",
+            };
+            let expected = format!("ids below {key}, {n}");
             return Err(metadata("special tokens", &expected, id.to_string()));
         }
         if self.ends.is_empty() {

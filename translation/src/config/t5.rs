@@ -51,6 +51,7 @@ pub fn read(json: &Json, generation: &Json, kind: &str) -> Result<Config> {
         encoder_ff: width,
         decoder_ff: width,
         n_vocab: json.size("vocab_size")?,
+        n_target: None,
         activation,
         is_gated,
         is_post_norm: false,

@@ -127,7 +127,7 @@ fn unknown_mathematics_is_refused() {
         (
             MARIAN,
             "true",
-            "true,\"share_encoder_decoder_embeddings\":false",
+            "true,\"share_encoder_decoder_embeddings\":false,\"decoder_vocab_size\":5",
             "bad_metadata",
         ),
         (

@@ -6,6 +6,7 @@ use hearth_modelfile::{Error, Result};
 use serde::Serialize;
 
 use crate::config::{Config, Family, Task};
+use crate::nllb::is_language;
 use crate::vocabulary::Vocabulary;
 use codes::{Tag, is_known};
 
@@ -68,10 +69,7 @@ impl Languages {
             Family::Marian => Self::of_marian(vocabulary, said),
             Family::M2m100 => Self::both(of_m2m100(config.n_vocab, vocabulary)),
             Family::Nllb => Self::both(named(vocabulary, |token| {
-                let (language, script) = token.split_once('_')?;
-                let is_code = language.len() == 3 && script.len() == 4;
-                let is_letters = |s: &str| s.bytes().all(|b| b.is_ascii_alphabetic());
-                (is_code && is_letters(language) && is_letters(script)).then_some(token)
+                is_language(token).then_some(token)
             })),
         }
     }
@@ -291,7 +289,7 @@ fn of_m2m100(n_vocab: usize, vocabulary: &Vocabulary) -> Vec<Language> {
     if !languages.is_empty() {
         return languages;
     }
-    let first = vocabulary.len();
+    let first = vocabulary.n_read();
     let lists = [M2M100, WMT21].map(|list| list.split(' ').collect::<Vec<_>>());
     // (eight rows of padding follow)
     let list = lists

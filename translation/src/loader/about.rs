@@ -59,6 +59,28 @@ pub fn of_texts(texts: &BTreeMap<String, String>) -> About {
     }
 }
 
+/// Returns whether answers have a vocabulary of their own.
+pub fn has_two_vocabularies(texts: &BTreeMap<String, String>) -> bool {
+    tokenizer(texts)["separate_vocabs"] == true
+}
+
+/// Returns whether the tokenizer is NLLB's: its class says so, or the file of its tokens.
+pub fn is_nllb(texts: &BTreeMap<String, String>) -> bool {
+    let class = &tokenizer(texts)["tokenizer_class"];
+    match texts.get("tokenizer.json") {
+        Some(text) => text.contains("_Latn\""),
+        None => class
+            .as_str()
+            .is_some_and(|class| class.starts_with("Nllb")),
+    }
+}
+
+/// Returns `tokenizer_config.json`; null if it is missing or no JSON.
+pub fn tokenizer(texts: &BTreeMap<String, String>) -> Value {
+    let text = texts.get("tokenizer_config.json").map(String::as_str);
+    serde_json::from_str(text.unwrap_or_default()).unwrap_or_default()
+}
+
 /// Returns the licence in the YAML between the first two lines of `---`.
 fn front_matter_licence(text: &str) -> Option<String> {
     let mut lines = text.trim_start_matches('\u{feff}').lines();

@@ -24,11 +24,11 @@ struct Layer {
 pub struct Decoder {
     layers: Vec<Layer>,
     norm: Option<Norm>,
-    /// A head of its own [n_vocab, d]; otherwise the embedding is the head.
+    /// A head of its own [ids, d]; otherwise the embedding of answers is the head.
     head: Option<Weight>,
     /// Factor of the states that the head reads.
     scale: f32,
-    /// Bias of the logits, [n_vocab].
+    /// Bias of the logits, [ids].
     bias: Option<Vec<f32>>,
 }
 
@@ -66,7 +66,7 @@ impl Decoder {
         let layers = layers.collect::<Result<_>>()?;
         // Some files have one, from an early version of the reference; it is never read.
         tensors.drop("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight");
-        let (n, d) = (config.n_vocab, config.d_model);
+        let (n, d) = (config.n_written(), config.d_model);
         let bias = "final_logits_bias";
         Ok(Self {
             layers,
@@ -102,7 +102,7 @@ impl Decoder {
         }
     }
 
-    /// Computes the next tokens and returns the logits [n_vocab] behind the last.
+    /// Computes the next tokens and returns the logits [ids] behind the last.
     pub fn run(&self, embedding: &Embedding, tokens: &[u32], context: &mut Context) -> Vec<f32> {
         self.run_all(embedding, &[tokens], std::slice::from_mut(context))
     }

@@ -18,7 +18,7 @@ use crate::weight::Weight;
 pub use decoder::{Context, Decoder};
 pub use encoder::{Encoder, Encoding};
 
-/// Embedding of tokens, which encoder and decoder share.
+/// Embedding of tokens.
 pub struct Embedding {
     /// [n_vocab, d]
     weight: Weight,
@@ -26,7 +26,40 @@ pub struct Embedding {
     positions: positions::Positions,
 }
 
+/// Weight of the head.
+const HEAD: &str = "lm_head.weight";
+
 impl Embedding {
+    /// Takes the weight [n, d], which may have any of `names`, and the positions that files may have for each of `sides`.
+    fn take(
+        config: &Config,
+        tensors: &mut Tensors,
+        names: &[&str],
+        n: usize,
+        sides: &[&str],
+    ) -> Result<Self> {
+        let d = config.d_model;
+        let weight = tensors.tied(names, n, d)?;
+        let positions = match config.positions {
+            Positions::Sinusoid { kind, max } => {
+                let mut rows = positions::Positions::Computed(kind);
+                for side in sides {
+                    let name = format!("{side}.embed_positions.weight");
+                    if tensors.has(&name) {
+                        rows = positions::Positions::Stored(tensors.plain(&name, max * d)?);
+                    }
+                }
+                rows
+            }
+            Positions::Relative { .. } => positions::Positions::None,
+        };
+        Ok(Self {
+            weight,
+            scale: config.embedding_scale,
+            positions,
+        })
+    }
+
     /// Returns the rows of tokens [.., d], of which the first is at position `from`.
     fn of(&self, tokens: &[u32], from: usize) -> Vec<f32> {
         let d = self.weight.shape().1;
@@ -43,45 +76,46 @@ impl Embedding {
 /// Encoder, decoder and what they share.
 pub struct Model {
     pub config: Config,
+    /// Embedding of a text's tokens, and of an answer's where it has none of its own.
     pub embedding: Embedding,
+    own_target: Option<Embedding>,
     pub encoder: Encoder,
     pub decoder: Decoder,
 }
 
 impl Model {
+    /// Returns the embedding of an answer's tokens.
+    pub fn target(&self) -> &Embedding {
+        self.own_target.as_ref().unwrap_or(&self.embedding)
+    }
+
     /// Makes the model of all of its tensors.
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], and [`Error::UnsupportedArchitecture`] for a tensor that nothing here
     /// computes with.
     pub fn new(config: Config, tensors: &mut Tensors) -> Result<Self> {
-        let (n, d) = (config.n_vocab, config.d_model);
-        let mut names = vec![
-            "shared.weight",
-            "encoder.embed_tokens.weight",
-            "decoder.embed_tokens.weight",
-        ];
-        if config.is_tied {
-            names.push("lm_head.weight");
-        }
-        let weight = tensors.tied(&names, n, d)?;
-        let positions = match config.positions {
-            Positions::Sinusoid { kind, max } => {
-                let mut rows = positions::Positions::Computed(kind);
-                for side in ["encoder", "decoder"] {
-                    let name = format!("{side}.embed_positions.weight");
-                    if tensors.has(&name) {
-                        rows = positions::Positions::Stored(tensors.plain(&name, max * d)?);
-                    }
-                }
-                rows
+        let (embedding, own_target) = match config.n_target {
+            None => {
+                let names = [
+                    "shared.weight",
+                    "encoder.embed_tokens.weight",
+                    "decoder.embed_tokens.weight",
+                    HEAD,
+                ];
+                let names = &names[..3 + usize::from(config.is_tied)];
+                let sides = ["encoder", "decoder"];
+                let of = Embedding::take(&config, tensors, names, config.n_vocab, &sides)?;
+                (of, None)
             }
-            Positions::Relative { .. } => positions::Positions::None,
-        };
-        let embedding = Embedding {
-            weight,
-            scale: config.embedding_scale,
-            positions,
+            Some(n_target) => {
+                let names = ["encoder.embed_tokens.weight"];
+                let of = Embedding::take(&config, tensors, &names, config.n_vocab, &["encoder"])?;
+                let names = ["decoder.embed_tokens.weight", HEAD];
+                let names = &names[..1 + usize::from(config.is_tied)];
+                let target = Embedding::take(&config, tensors, names, n_target, &["decoder"])?;
+                (of, Some(target))
+            }
         };
         let encoder = Encoder::new(&config, tensors)?;
         let decoder = Decoder::new(&config, tensors)?;
@@ -94,6 +128,7 @@ impl Model {
         Ok(Self {
             config,
             embedding,
+            own_target,
             encoder,
             decoder,
         })

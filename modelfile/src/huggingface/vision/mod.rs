@@ -2,7 +2,7 @@
 //!
 //! Source: transformers `models/smolvlm/modeling_smolvlm.py`, `models/gemma3/modeling_gemma3.py`,
 //! `models/qwen2_vl/modeling_qwen2_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/mistral3/modeling_mistral3.py`,
-//! `models/gemma4/modeling_gemma4.py`, and the defaults of their `configuration_*.py`.
+//! `models/llava/modeling_llava.py`, `models/gemma4/modeling_gemma4.py`, and the defaults of their `configuration_*.py`.
 
 mod embeds;
 mod gemma4;
@@ -21,36 +21,38 @@ use names::gguf_name;
 pub(super) const PROCESSOR_FILES: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 
 /// Numbers of the tower's configuration, their keys, and transformers' defaults for each of [`Projector::ALL`].
-const NUMBERS: [(&str, &str, [u32; 10]); 6] = [
+const NUMBERS: [(&str, &str, [u32; 11]); 6] = [
     (
         "hidden_size",
         "embedding_length",
-        [1152, 768, 1152, 768, 1280, 3584, 1024, 768, 768, 768],
+        [1152, 768, 1152, 768, 1280, 3584, 1024, 1024, 768, 768, 768],
     ),
     (
         "intermediate_size",
         "feed_forward_length",
-        [3072, 3072, 4304, 3072, 0, 3420, 4096, 3072, 3072, 3072],
+        [
+            3072, 3072, 4304, 3072, 0, 3420, 4096, 4096, 3072, 3072, 3072,
+        ],
     ),
     (
         "num_hidden_layers",
         "block_count",
-        [12, 12, 27, 12, 32, 32, 24, 12, 12, 16],
+        [12, 12, 27, 12, 32, 32, 24, 24, 12, 12, 16],
     ),
     (
         "num_attention_heads",
         "attention.head_count",
-        [16, 12, 16, 12, 16, 16, 16, 12, 12, 12],
+        [16, 12, 16, 12, 16, 16, 16, 16, 12, 12, 12],
     ),
     (
         "image_size",
         "image_size",
-        [224, 224, 0, 0, 0, 0, 1024, 224, 224, 0],
+        [224, 224, 0, 0, 0, 0, 1024, 1024, 224, 224, 0],
     ),
     (
         "patch_size",
         "patch_size",
-        [32, 16, 16, 16, 14, 14, 16, 32, 16, 16],
+        [32, 16, 16, 16, 14, 14, 16, 16, 32, 16, 16],
     ),
 ];
 
@@ -80,6 +82,8 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         Some("qwen2_vl") => Projector::Qwen2Vl,
         Some("qwen2_5_vl") => Projector::Qwen25Vl,
         Some("mistral3") => Projector::Pixtral,
+        // (other towers of LLaVA are not implemented)
+        Some("llava") if has_pixtral(&config)? => Projector::PixtralUnmerged,
         Some("clip") => Projector::Clip,
         Some("siglip") => Projector::Siglip,
         // (in the larger ones rows of pictures see each other both ways in layers that slide, which is not implemented)
@@ -126,7 +130,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         insert("use_silu", Value::Bool(true));
     }
     let eps = match projector {
-        Projector::Pixtral => 1e-5,
+        Projector::Pixtral | Projector::PixtralUnmerged => 1e-5,
         Projector::Clip => vision.f32("layer_norm_eps")?.unwrap_or(1e-5),
         Projector::Gemma4 => vision.f32("rms_norm_eps")?.unwrap_or(1e-6),
         _ => vision.f32("layer_norm_eps")?.unwrap_or(1e-6),
@@ -151,7 +155,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         }
         Projector::Pixtral => config.u32("spatial_merge_size")?.unwrap_or(2),
         Projector::Lfm2 => config.u32("downsample_factor")?.unwrap_or(2),
-        Projector::Clip | Projector::Siglip => 1,
+        Projector::PixtralUnmerged | Projector::Clip | Projector::Siglip => 1,
         Projector::Gemma4 => vision.u32("pooling_kernel_size")?.unwrap_or(3),
     };
     insert("vision.projector.scale_factor", Value::U32(merge));
@@ -220,7 +224,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
             Value::U32(edge.unwrap_or(image)),
         );
     }
-    if projector == Projector::Pixtral {
+    if projector.is_pixtral() {
         let size = rules.object("size")?;
         let edge = size.map_or(Ok(None), |size| match size.u32("longest_edge")? {
             None => Err(size.wrong("longest_edge", "the longer side of pictures")),
@@ -229,6 +233,8 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         let edge = Value::U32(edge?.unwrap_or(1024));
         insert("vision.preproc_image_size", edge);
         metadata.insert("hearth.rope.halves", Value::Bool(true));
+    }
+    if projector == Projector::Pixtral {
         let text = config.object("text_config")?;
         if let Some(eps) = text.map_or(Ok(None), |text| text.f32("rms_norm_eps"))? {
             metadata.insert(NORM_EPS, Value::F32(eps));
@@ -265,11 +271,30 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     Ok(Some(header))
 }
 
+/// Returns whether a LLaVA sees by Pixtral.
+fn has_pixtral(config: &Object) -> Result<bool> {
+    let vision = config.object("vision_config")?;
+    let kind = vision.map_or(Ok(None), |vision| {
+        Ok(vision.str("model_type")?.map(str::to_owned))
+    });
+    Ok(kind?.as_deref() == Some("pixtral"))
+}
+
 /// Refuses settings of a tower and its projector that are not honoured.
 fn check(config: &Object, vision: &Object, projector: Projector) -> Result<()> {
     const LAYER: &str = "vision_feature_layer";
     const ACTIVATION: &str = "hidden_act";
-    let is_like_llava = matches!(projector, Projector::Lfm2 | Projector::Pixtral);
+    const STRATEGY: &str = "vision_feature_select_strategy";
+    if projector == Projector::PixtralUnmerged {
+        // (transformers' defaults drop the first row of the last layer but one)
+        if config.get(LAYER).is_none() {
+            return Err(config.wrong(LAYER, "-1: the last one"));
+        }
+        if config.str(STRATEGY)? != Some("full") {
+            return Err(config.wrong(STRATEGY, "full: the rows of all patches"));
+        }
+    }
+    let is_like_llava = projector == Projector::Lfm2 || projector.is_pixtral();
     if is_like_llava && config.get(LAYER).is_some_and(|layer| *layer != -1) {
         return Err(config.wrong(LAYER, "-1: the last one"));
     }
@@ -277,12 +302,12 @@ fn check(config: &Object, vision: &Object, projector: Projector) -> Result<()> {
     // (transformers' default of Pixtral's is not that of its models)
     let is_it = match vision.str(ACTIVATION)? {
         Some(found) => activation.is_called(found),
-        None => projector != Projector::Pixtral,
+        None => !projector.is_pixtral(),
     };
     if !is_it {
         return Err(vision.wrong(ACTIVATION, &format!("the tower's own ({activation:?})")));
     }
-    if projector != Projector::Pixtral && !projector.places_in_three() {
+    if !projector.is_pixtral() && !projector.places_in_three() {
         return Ok(());
     }
     let rope = vision.object("rope_parameters")?;
@@ -294,7 +319,7 @@ fn check(config: &Object, vision: &Object, projector: Projector) -> Result<()> {
             return Err(rope.wrong("rope_type", "axial in a tower"));
         }
     }
-    if projector == Projector::Pixtral {
+    if projector.is_pixtral() {
         let activation = config.str("projector_hidden_act")?;
         if activation.is_some_and(|found| !Activation::GeluErf.is_called(found)) {
             return Err(config.wrong("projector_hidden_act", "gelu"));
@@ -391,6 +416,24 @@ mod tests {
                 "{}",
                 &with(r#", "head_dim": 16"#),
                 "head_dim",
+            ),
+            (
+                Projector::PixtralUnmerged,
+                r#"{"vision_feature_select_strategy": "full"}"#,
+                silu,
+                "vision_feature_layer",
+            ),
+            (
+                Projector::PixtralUnmerged,
+                r#"{"vision_feature_layer": -1}"#,
+                silu,
+                "vision_feature_select_strategy",
+            ),
+            (
+                Projector::PixtralUnmerged,
+                r#"{"vision_feature_layer": -1, "vision_feature_select_strategy": "default"}"#,
+                silu,
+                "vision_feature_select_strategy",
             ),
             (
                 Projector::Qwen25Vl,
