@@ -1,6 +1,6 @@
 //! Attention in f64, computed from the projection's queries, keys and values.
 
-use hearth::ops::{AttentionSpec, KvType, QkNorm};
+use hearth::ops::{AttentionSpec, KvSource, KvType, QkNorm};
 
 /// All tokens of a context, and the tensors that go with them.
 pub struct Context<'a> {
@@ -40,6 +40,10 @@ impl Context<'_> {
             };
             for h in 0..nh {
                 let group = nh + h / (nh / nkv);
+                let values = match spec.kv_source {
+                    KvSource::KeysAlone => group,
+                    _ => group + nkv,
+                };
                 scores.clear();
                 scores.extend((seen..end).map(|j| self.score(head(t, h), head(j, group))));
                 let sink = spec
@@ -51,7 +55,7 @@ impl Context<'_> {
                 let mut o = vec![0.0; hd];
                 for (j, score) in (seen..).zip(&scores) {
                     let weight = (score - top).exp() / sum;
-                    for (o, v) in o.iter_mut().zip(head(j, group + nkv)) {
+                    for (o, v) in o.iter_mut().zip(head(j, values)) {
                         *o += weight * v;
                     }
                 }

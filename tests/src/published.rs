@@ -49,6 +49,20 @@ pub fn qwen35(types: Types) -> Published {
     qwen35_of(&sizes, types)
 }
 
+/// Returns Qwen3.5 2B.
+pub fn qwen35_2b(types: Types) -> Published {
+    let sizes = Qwen35 {
+        name: "qwen3.5-2b",
+        layers: 24,
+        d: 2048,
+        d_ff: 6144,
+        heads: 8,
+        kv_heads: 2,
+        value_heads: 16,
+    };
+    qwen35_of(&sizes, types)
+}
+
 /// Returns Qwen3.5 4B, whose delta nets have two value heads for each key head.
 pub fn qwen35_4b(types: Types) -> Published {
     let sizes = Qwen35 {

@@ -74,7 +74,8 @@ impl Types {
     }
 }
 
-const fn shape(name: &'static str, dims: [usize; 7], tied: bool) -> Shape {
+/// Returns a shape in Q4_0, of the Llama family: layers, d_model, heads, KV heads, their width, d_ff, vocabulary.
+pub const fn shape(name: &'static str, dims: [usize; 7], tied: bool) -> Shape {
     let [
         n_layers,
         d_model,

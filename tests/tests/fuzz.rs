@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use hearth_fuzzing::{TARGETS, Target, folder_header};
+use hearth_fuzzing::{TARGETS, Target, folder_header, tower_header};
 use hearth_modelfile::budget::{InspectOptions, Runs, inspect};
 use hearth_modelfile::huggingface::TEXT_FILES;
+use hearth_modelfile::vision::Vision;
 use hearth_tests::{golden_bytes, goldens, is_full, manifest};
 
 /// An allocator that counts allocated bytes.
@@ -86,13 +87,22 @@ fn change(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     }
 }
 
-/// Goldens that are seeds of folders: floats, and the two kinds of weights that have scales.
-const FOLDERS: [&str; 5] = [
+/// Goldens whose projectors are seeds: towers of several kinds.
+const PROJECTORS: [&str; 4] = [
+    "vision_gemma4",
+    "vision_lfm2_vl",
+    "vision_mistral3",
+    "vision_qwen3_vl",
+];
+
+/// Goldens that are seeds of folders: floats, the two kinds of weights that have scales, and heads' matrices in one.
+const FOLDERS: [&str; 6] = [
     "hf_qwen2",
     "hf_qwen3",
     "hf_gemma3",
     "hf_gpt_oss_mxfp4",
     "hf_qwen3_fp8",
+    "hf_glm4_moe_lite",
 ];
 
 /// Returns a target's seeds: the files in `fuzz/corpus`, and goldens of the same kind.
@@ -122,8 +132,13 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
                 "family_gpt_oss",
                 "family_gemma3",
                 "embed_bert_cls",
+                // (latents, with a router, and slopes)
+                "family_glm4_moe_lite",
+                "embed_jina_v2",
             ];
             seeds.extend(names.map(|name| read(manifest::named(name).model())));
+            let folders = PROJECTORS.map(|name| manifest::named(name).model());
+            seeds.extend(folders.map(|folder| read(folder.join("gguf/mmproj.gguf"))));
         }
         "shards" => {
             let folder = "folders/hf_llama3/model-0000";
@@ -161,6 +176,17 @@ fn folders_reach_their_tensors() {
         assert!(!header.tensors.is_empty(), "{name} has no tensors");
         let run = inspect(&header, InspectOptions::default()).run;
         assert!(matches!(run, Runs::Budget(_)), "{name}: {run:?}");
+    }
+}
+
+/// Checks that the projectors among the seeds are read as towers, for the same reason.
+fn projectors_reach_their_tensors() {
+    let seeds = seeds("gguf");
+    let goldens = &seeds[seeds.len() - PROJECTORS.len()..];
+    for (seed, name) in goldens.iter().zip(PROJECTORS) {
+        let header = tower_header(seed).unwrap_or_else(|| panic!("{name} has no header"));
+        let tower = header.tower.unwrap_or_else(|| panic!("{name} is no tower"));
+        Vision::from_header(&tower).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
 
@@ -238,6 +264,7 @@ fn targets_survive_what_is_drawn() {
         .stack_size(16 << 20)
         .spawn(move || {
             folders_reach_their_tensors();
+            projectors_reach_their_tensors();
             let start = Instant::now();
             watch(start);
             for target in &TARGETS {

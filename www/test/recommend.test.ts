@@ -1,14 +1,28 @@
 /** The models that are offered on a first visit. */
 import { describe, expect, it } from "vitest";
 import { CATALOG, DEFAULT_MODEL, type CatalogEntry } from "../src/models/catalog.js";
+import type { ModelReport } from "../../pkg/src/core/wasm-contract.js";
+import { judge } from "../../pkg/src/fit/fit.js";
 import { parseHubId } from "../../pkg/src/source/paste.js";
 import { wouldSee } from "../../pkg/src/pictures/sight.js";
-import { offersFor, speaks, speedOf, type Device } from "../src/models/recommend.js";
+import { needsOf, offersFor, speaks, speedOf, type Device } from "../src/models/recommend.js";
 
 const GB = 1e9;
 
 function entry(id: string, bytes: number, languages: CatalogEntry["languages"] = "many"): CatalogEntry {
-  return { id, name: id, source: id, bytes, licence: "", licenceUrl: "", sampling: {}, languages, about: "small" };
+  const needs = { token: 100_000, work: 50e6 };
+  return {
+    id,
+    name: id,
+    source: id,
+    bytes,
+    needs,
+    licence: "",
+    licenceUrl: "",
+    sampling: {},
+    languages,
+    about: "small",
+  };
 }
 
 const LIST = [
@@ -25,13 +39,37 @@ function ids(device: Partial<Device>, language = "en", list: readonly CatalogEnt
 }
 
 describe("the offers", () => {
-  it("are the first to try, the strongest that is fluent with room to spare, and the strongest that runs", () => {
+  it("are the first to try, the strongest that fits and is fluent, and the strongest that runs", () => {
     expect(ids({ memory: 12 * GB, bandwidth: 100 * GB })).toEqual(["a", "d", "e"]);
-    // In 60% of the memory there is no room for the third.
-    expect(ids({ memory: 4 * GB, bandwidth: 100 * GB })).toEqual(["a", "c", "d"]);
+    // There is no room for the last, and then none for the fourth.
+    expect(ids({ memory: 4 * GB, bandwidth: 100 * GB })).toEqual(["a", "d", undefined]);
+    expect(ids({ memory: 3.3 * GB, bandwidth: 100 * GB })).toEqual(["a", "c", undefined]);
     // 60 GB/s reach 12 tokens per second with the third: below what is fluent, above what is readable.
     expect(ids({ memory: 64 * GB, bandwidth: 60 * GB })).toEqual(["a", "c", "d"]);
     expect(ids({ memory: 64 * GB, bandwidth: 1000 * GB })).toEqual(["a", "e", undefined]);
+  });
+
+  it("fit where canRun would say so, with the context that the engine chooses there", () => {
+    const [, , c] = LIST;
+    if (c === undefined) throw new Error("no entry");
+    // 1.1 GB of weights, and at most half as much for a context, and half of what is free.
+    for (const [memory, context, verdict] of [
+      [3e9, 4096, "fits"],
+      [1.93e9, 4096, "fits"],
+      [1.9e9, 2048, "fits"],
+      [1.355e9, 2048, "fits"],
+      [1.354e9, 2048, "smaller"],
+      [1.21e9, 2048, "smaller"],
+      [1.15e9, 2048, "does_not_fit"],
+    ] as const) {
+      const [weights, kv] = [1.1e9, context * 100_000];
+      expect(needsOf(c, memory)).toBeCloseTo(weights + kv + 50e6);
+      const needed = { weights, kv, kv_binding: 0, state: 0, scratch: 50e6, vision: 0, total: weights + kv + 50e6 };
+      const report = { quants: {}, budget: { memory: needed, n_ctx: context } } as unknown as ModelReport;
+      expect(judge(report, { memory, binding: null, storage: null }).verdict).toBe(verdict);
+      const [, recommended] = ids({ memory, bandwidth: 100 * GB }, "en", [entry("a", 0), c]);
+      expect(recommended).toBe(verdict === "fits" ? "c" : undefined);
+    }
   });
 
   it("are modest where the device tells nothing", () => {

@@ -64,7 +64,8 @@ pub const LFM2MOE: ModelSpec = ModelSpec {
 };
 
 /// LFM3: layers that attend to everything, layers that slide and convolutions over more tokens; norms behind the blocks too, and a
-/// gate for each head. The names of its tensors in GGUF are assumed: no file was seen.
+/// gate for each head. Neither gguf-py 0.19.0 nor llama.cpp knows this architecture, so its name in GGUF is assumed; its tensors and
+/// keys have the names that gguf-py gives the same parts of other models.
 ///
 /// Reference: transformers `models/lfm3/modeling_lfm3.py`.
 pub const LFM3: ModelSpec = ModelSpec {

@@ -13,6 +13,7 @@ use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
 use hearth_modelfile::quant::{block_format, repack_rows, unpack_row};
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
+use hearth_modelfile::vision::Vision;
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -40,6 +41,13 @@ pub fn gguf(data: &[u8]) {
     };
     let _ = ModelConfig::from_gguf(&gguf);
     let _ = inspect(&gguf, InspectOptions::default());
+    let architecture = gguf.metadata.opt_str("general.architecture");
+    if matches!(architecture, Ok(Some("clip")))
+        && let Some(seeing) = tower_header(data)
+    {
+        let _ = seeing.tower.as_deref().map(Vision::from_header);
+        let _ = inspect(&seeing, InspectOptions::default());
+    }
     if let Ok(tokenizer) = Tokenizer::from_gguf(&gguf.metadata) {
         check_tokenizer(&tokenizer, "Hi, <|im_end|> 42!\n\u{1f525}");
         let source = gguf.metadata.opt_str("tokenizer.chat_template");
@@ -49,6 +57,20 @@ pub fn gguf(data: &[u8]) {
             render(&template, &tokenizer);
         }
     }
+}
+
+/// Returns the header of a small text model with the tower and projector of a file, if it has them.
+pub fn tower_header(data: &[u8]) -> Option<ModelHeader> {
+    thread_local! {
+        static TEXT: Vec<u8> = golden_bytes("vision/vision_gemma3/gguf/model");
+    }
+    TEXT.with(|text| {
+        let mut files = Files::default();
+        for (index, file) in [text, data].into_iter().enumerate() {
+            files.header(index, file, file.len() as u64).ok()?;
+        }
+        Some(files.join().ok()?.0)
+    })
 }
 
 /// Repacks the blocks of one row of a weight, and reads them back: the first byte says in which type.
@@ -123,14 +145,19 @@ pub fn folder(data: &[u8]) {
     }
 }
 
-/// Parses the header of a golden GGUF file, given by its path without the extension.
-fn golden_header(name: &str) -> ModelHeader {
+/// Returns the bytes of a golden GGUF file, given by its path without the extension.
+fn golden_bytes(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../goldens/data");
     let path = format!("{folder}/{name}.gguf");
-    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Parses the header of a golden GGUF file, given by its path without the extension.
+fn golden_header(name: &str) -> ModelHeader {
+    let bytes = golden_bytes(name);
     match gguf::parse(&bytes, Some(bytes.len() as u64)) {
         Ok(Parsed::Header(gguf)) => gguf,
-        other => panic!("{path} has no header: {other:?}"),
+        other => panic!("{name} has no header: {other:?}"),
     }
 }
 

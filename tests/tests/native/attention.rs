@@ -41,7 +41,7 @@ impl Steps {
             .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
             .collect();
         let mut all = values(13, n_ctx * all_cols);
-        if spec.kv_source == KvSource::KeysOnly {
+        if matches!(spec.kv_source, KvSource::KeysOnly | KvSource::KeysAlone) {
             for row in all.chunks_exact_mut(all_cols) {
                 let kv = (all_cols - width) / 2;
                 row.copy_within(width..width + kv, width + kv);
@@ -74,7 +74,11 @@ impl Steps {
             let attn_params = tensor(device, &attn_params, [1, attn_params.len()]);
             let (n_kv, head_dim) = (spec.n_kv_heads as usize, spec.head_dim as usize);
             let one = || ops.alloc_kv(n_kv * n_ctx, head_dim, spec.kv);
-            let mut cache = KvCache::new(one(), one());
+            let values = match spec.kv_source {
+                KvSource::KeysAlone => ops.alloc_f32(1, 4),
+                _ => one(),
+            };
+            let mut cache = KvCache::new(one(), values);
             let attention = Attention {
                 spec,
                 rope,
@@ -274,6 +278,47 @@ fn attention_of_gemma_4_matches_plain_arithmetic() {
             dtype: Q8_0,
             tuning: Tuning {
                 attention_workgroups: n_kv * if number % 2 == 0 { 3 } else { 32 },
+                ..tuning([1, 16][number % 2])
+            },
+        }
+        .check(&errors);
+    }
+}
+
+/// One key for all heads that is their value too, as it is kept: part of it rotates, neighbours in pairs. The last cases are as wide
+/// as those of DeepSeek, GLM and Youtu, whose other cache has no room for values.
+#[test]
+fn attention_over_latents_matches_plain_arithmetic() {
+    let errors = Errors::default();
+    use KvType::{F16, F32, Q8};
+    for (number, (kv, heads, rotated, rank)) in [
+        (F32, 5, 4, 8),
+        (Q8, 7, 32, 252),
+        (F32, 20, 64, 512),
+        (F16, 16, 64, 512),
+        (Q8, 9, 64, 512),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        Steps {
+            spec: AttentionSpec {
+                kv_source: KvSource::KeysAlone,
+                kv,
+                rope_pairs: rotated / 2,
+                scale: 0.1,
+                ..attention(heads, 1, rotated + rank, 0)
+            },
+            // More positions than a tile has, so that there are spans to merge.
+            first: pick(number as u64, 130..300),
+            second: pick(number as u64 + 99, 1..20),
+            dtype: if heads * (rotated + rank) % 32 == 0 {
+                Q8_0
+            } else {
+                0
+            },
+            tuning: Tuning {
+                attention_workgroups: if number % 2 == 0 { 3 } else { 32 },
                 ..tuning([1, 16][number % 2])
             },
         }

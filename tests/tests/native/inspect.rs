@@ -12,7 +12,7 @@ use hearth_modelfile::files::folder;
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_tests::published;
-use hearth_tests::synthetic::{SHAPES, Types};
+use hearth_tests::synthetic::{SHAPES, Shape, Types, shape};
 use hearth_tests::{On, TinyFile, exact, goldens, header, load_file_with, manifest, open};
 
 fn report(name: &str, options: InspectOptions<'_>) -> Report {
@@ -130,6 +130,67 @@ fn the_budget_of_a_true_shape_is_what_a_loader_allocates() {
             assert_eq!(memory.state, copies * allocated.states, "{}", model.name);
         }
     }
+}
+
+/// What the page's list says that its models take beside their weights, which it reckons with before it has a header.
+#[test]
+fn the_page_knows_what_its_models_take() {
+    let list = goldens().join("../../../www/src/models/catalog.ts");
+    let list = std::fs::read_to_string(list).unwrap().replace('_', "");
+    let entry = |id: &str| {
+        let (_, entry) = list.split_once(&format!("id: \"{id}\"")).expect(id);
+        let number = |key: &str| -> u64 {
+            let (_, rest) = entry.split_once(key).expect(id);
+            let end = rest.find(|c: char| !c.is_ascii_digit());
+            rest[..end.unwrap_or(0)].parse().expect(id)
+        };
+        (number("token: "), number("work: "))
+    };
+    let as_llama = [
+        shape("bonsai-1.7b", [28, 2048, 16, 8, 128, 6144, 151_936], true),
+        shape("qwen3-1.7b", [28, 2048, 16, 8, 128, 6144, 151_936], true),
+        shape("gemma-3-1b", [26, 1152, 4, 1, 256, 6912, 262_144], true),
+        shape("smollm3-3b", [36, 2048, 16, 4, 128, 11_008, 128_256], true),
+        shape(
+            "ministral-3-3b",
+            [26, 3072, 32, 8, 128, 9216, 131_072],
+            true,
+        ),
+    ];
+    let shapes = SHAPES.into_iter().chain(as_llama);
+    let others = [
+        published::qwen35(Types::Q4KM),
+        published::qwen35_2b(Types::Q4KM),
+        published::qwen35_4b(Types::Q4KM),
+        published::gemma4_e2b(Types::Q4KM),
+    ];
+    let shapes = shapes.map(|shape| {
+        let types = Types::Q4KM;
+        published::Published::from(Shape { types, ..shape })
+    });
+    let mut wrong = Vec::new();
+    for model in shapes.chain(others) {
+        let options = InspectOptions {
+            context_size: Some(2048),
+            ..Default::default()
+        };
+        let report = inspect(&model.header, options);
+        let Runs::Budget(budget) = report.run else {
+            panic!("{}: {:?}", model.name, report.run)
+        };
+        let memory = budget.memory;
+        let packed = memory.weights as f64 / report.tensor_bytes as f64;
+        println!(
+            "{} in Q4_K_M: {} B, on a device {packed:.3} times",
+            model.name, report.tensor_bytes
+        );
+        assert!((1.07..1.11).contains(&packed), "{}: {packed}", model.name);
+        let found = (memory.kv / 2048, memory.state + memory.scratch);
+        if entry(model.name) != found {
+            wrong.push(format!("{}: {found:?}", model.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

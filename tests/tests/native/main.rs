@@ -26,6 +26,7 @@ mod hybrids;
 mod inspect;
 mod interruptions;
 mod kernels;
+mod latents;
 mod layers;
 mod logprobs;
 mod manifest;

@@ -18,10 +18,10 @@ export interface Offers {
   best?: CatalogEntry;
 }
 
-/** Bytes on the device per byte of the file: weights grow a little when they are packed, and a context comes on top. */
-const GROWTH = 1.25;
-/** Share of the memory that leaves room for a browser and its other tabs. */
-const COMFORT = 0.6;
+/** Bytes on the device per byte of the file: K-quants, which most files are of, grow by so much when they are packed. */
+const PACKED = 1.1;
+/** Contexts that the engine chooses from. */
+const CONTEXTS = [2048, 4096, 8192, 16_384];
 /** Share of the measured bandwidth that decode reaches. */
 const REACHED = 0.6;
 /** Tokens per second of a fluent answer, and those below which reading along is a trial of patience. */
@@ -33,6 +33,18 @@ const MODEST = 1.2e9;
 /** Returns about how many tokens per second a model gives here: each one reads all its weights. */
 export function speedOf({ bytes }: CatalogEntry, { bandwidth }: Device): number | undefined {
   return bandwidth === undefined ? undefined : (REACHED * bandwidth) / bytes;
+}
+
+/**
+ * Returns the bytes that a model takes on a device with so much memory, as `canRun` would say of its file: weights, keys and
+ * values of the context that the engine chooses, states and working memory.
+ */
+export function needsOf({ bytes, needs: { token, work } }: CatalogEntry, memory: number | null): number {
+  const weights = PACKED * bytes;
+  const free = memory === null ? Infinity : Math.max(0, memory - weights);
+  const suits = (context: number): boolean => token * context <= Math.min(weights, free) / 2;
+  const context = CONTEXTS.findLast(suits) ?? CONTEXTS[0] ?? 0;
+  return weights + token * context + work;
 }
 
 /** Whether a model's makers name a language. */
@@ -47,13 +59,13 @@ export function offersFor(catalog: readonly CatalogEntry[], device: Device, lang
   const [now] = all;
   if (now === undefined) return undefined;
   const { memory } = device;
-  const fits = ({ bytes }: CatalogEntry, share: number): boolean => memory !== null && bytes * GROWTH <= share * memory;
+  const fits = (entry: CatalogEntry): boolean => memory !== null && needsOf(entry, memory) <= memory;
   const isFast = (entry: CatalogEntry, least: number): boolean =>
     (speedOf(entry, device) ?? (entry.bytes <= MODEST ? least : 0)) >= least;
   const recommended = all.findLast(
-    (entry) => (memory === null ? entry.bytes <= MODEST : fits(entry, COMFORT)) && isFast(entry, FLUENT),
+    (entry) => (memory === null ? entry.bytes <= MODEST : fits(entry)) && isFast(entry, FLUENT),
   );
-  const best = all.findLast((entry) => fits(entry, 1) && isFast(entry, READABLE));
+  const best = all.findLast((entry) => fits(entry) && isFast(entry, READABLE));
   const isBetter = (entry: CatalogEntry | undefined, than: CatalogEntry): entry is CatalogEntry =>
     entry !== undefined && all.indexOf(entry) > all.indexOf(than);
   return {
