@@ -99,8 +99,8 @@ pub struct AttentionSpec {
 }
 
 impl AttentionSpec {
-    /// A small example, for [`crate::ops::registry`].
-    pub(in crate::ops) const EXAMPLE: Self = Self {
+    /// A small example, for [`crate::ops::registry`] and for what changes a few fields of it.
+    pub(crate) const EXAMPLE: Self = Self {
         n_heads: 4,
         n_kv_heads: 2,
         head_dim: 16,
