@@ -193,9 +193,9 @@ unsafe fn add_group<F: BlockDot, const T: usize>(
     // SAFETY: guaranteed by the caller, and by the check here for the end.
     let factors = unsafe {
         let words = quants.get_unchecked(g * GROUP * F::WORDS..(g * GROUP + n) * F::WORDS);
-        let scales = if F::UNIT == 1 && end > scales.len() {
+        let scales = if F::UNIT < GROUP && end > scales.len() {
             pad(scales.get_unchecked(begin..), &mut last);
-            last.get_unchecked(..GROUP * F::SCALE_WORDS)
+            last.get_unchecked(..end - begin)
         } else {
             scales.get_unchecked(begin..end)
         };

@@ -8,7 +8,7 @@ pub trait BlockDot {
     const WORDS: usize;
     /// Words of scales in a unit, on average; words that are not scales come last.
     const SCALE_WORDS: usize = 1;
-    /// Blocks in a unit, which share their words of scales: one, or a multiple of [`GROUP`]. A row is whole units.
+    /// Blocks in a unit, which share their words of scales: one, two, or a multiple of [`GROUP`]. A row is whole units.
     const UNIT: usize = 1;
     /// Whether the block's halves have separate scales.
     const HALVES: bool = false;
@@ -39,8 +39,8 @@ pub struct Factors {
 
 /// Number of blocks whose scales are processed as one vector.
 pub const GROUP: usize = 4;
-/// Maximum of [`BlockDot::SCALE_WORDS`] where a unit is a block.
-pub const MAX_SCALE_WORDS: usize = 3;
+/// Maximum of [`BlockDot::SCALE_WORDS`] where a unit is a block or two.
+pub const MAX_SCALE_WORDS: usize = 2;
 
 impl Factors {
     /// Returns the factors of blocks without minima whose halves have these scales.
@@ -69,6 +69,13 @@ fn affine(scales: &[u32], stride: usize) -> Factors {
     }
 }
 
+/// Reads f16, the scales of two blocks in a word.
+#[inline(always)]
+fn two_in_a_word(scales: &[u32]) -> lanes::V {
+    let (a, b) = (scales[0], scales[1]);
+    lanes::scales::<0>(&[a, a >> 16, b, b >> 16]).0
+}
+
 /// Reads two f16, the scales of halves whose integers are 2^UP times too large and, after division by that, too large
 /// by `less`.
 #[inline(always)]
@@ -92,15 +99,20 @@ pub struct Q2;
 pub struct Q3;
 /// 4-bit unsigned integers with scale and minimum.
 pub struct Q4;
+/// 4-bit integers minus 8, with an f16 scale.
+pub struct Q4S;
+/// 4-bit unsigned integers, whose scales and minima are 6-bit integers multiplied by two f16 that eight blocks share.
+pub struct Q4K;
 /// 4-bit indices into a table, with a scale in f32: [`FP4_TABLE`] or [`IQ4_TABLE`].
 pub struct Lookup<const FP4: bool>;
 /// 4-bit indices into [`FP4_TABLE`], with a scale for each half.
 pub struct Nvfp4;
 /// 5-bit unsigned integers with scale and minimum; the fifth bits are a plane.
 pub struct Q5;
-/// 6-bit integers minus 32, with a scale for each half; the upper two bits are planes.
+/// 6-bit integers minus 32, with an 8-bit scale for each half, multiplied by an f16 that eight blocks share; the upper two
+/// bits are planes.
 pub struct Q6;
-/// 8-bit signed integers with a scale.
+/// 8-bit signed integers with an f16 scale.
 pub struct Q8;
 
 /// The values of GGML's IQ4.
@@ -211,6 +223,54 @@ impl BlockDot for Q4 {
     }
 }
 
+impl BlockDot for Q4S {
+    const WORDS: usize = 4;
+    const UNIT: usize = 2;
+    const MINIMUM: Minimum = Minimum::Block;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
+        lanes::nibbles(words)
+    }
+
+    #[inline(always)]
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
+        let d = two_in_a_word(scales);
+        let m = lanes::times(d, -8.0);
+        Factors {
+            d: [d, d],
+            m: [m, m],
+        }
+    }
+}
+
+impl BlockDot for Q4K {
+    const WORDS: usize = 4;
+    const SCALE_WORDS: usize = 4;
+    const UNIT: usize = 8;
+    const MINIMUM: Minimum = Minimum::Block;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
+        lanes::nibbles(words)
+    }
+
+    #[inline(always)]
+    fn factors(_: &[u32], scales: &[u32], at: usize) -> Factors {
+        let (d, dmin) = lanes::scales::<0>(&[scales[0]; GROUP]);
+        let bytes = scales[1 + at];
+        let upper = scales[3] >> (4 * at) & 0x0f0f_0f0f;
+        let sc = lanes::four_bytes(bytes & 0x3f3f_3f3f);
+        let mn = lanes::four_bytes(bytes >> 6 & 0x0303_0303 | upper << 2);
+        let d = lanes::mul(d, sc);
+        let m = lanes::mul(lanes::times(dmin, -1.0), mn);
+        Factors {
+            d: [d, d],
+            m: [m, m],
+        }
+    }
+}
+
 impl<const FP4: bool> BlockDot for Lookup<FP4> {
     const WORDS: usize = 4;
 
@@ -260,23 +320,38 @@ impl BlockDot for Q5 {
 
 impl BlockDot for Q6 {
     const WORDS: usize = 4;
-    const SCALE_WORDS: usize = 3;
+    const SCALE_WORDS: usize = 21;
+    const UNIT: usize = 8;
     const HALVES: bool = true;
     const MINIMUM: Minimum = Minimum::Half;
 
     #[inline(always)]
-    fn parts(words: &[u32], scales: &[u32], _: usize) -> lanes::Parts {
-        lanes::six_bits(words, &scales[1..])
+    fn parts(words: &[u32], scales: &[u32], at: usize) -> lanes::Parts {
+        lanes::six_bits(words, &scales[5 + 2 * at..7 + 2 * at])
     }
 
     #[inline(always)]
-    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
-        halves::<2>(scales, Self::SCALE_WORDS, 32.0)
+    fn factors(_: &[u32], scales: &[u32], at: usize) -> Factors {
+        // The integers are 4 times too large.
+        let (d, _) = lanes::scales::<2>(&[scales[0]; GROUP]);
+        let (a, b) = (scales[1 + 2 * at], scales[2 + 2 * at]);
+        // Bytes 0 and 2 of both words, or 1 and 3, with their upper bit flipped: plus 128.
+        let of_halves = |at: u32| {
+            let [a, b] = [a, b].map(|w| w >> at & 0x00ff_00ff);
+            let bytes = (a | a >> 8) & 0xffff | (b | b >> 8) << 16;
+            lanes::plus(lanes::four_bytes(bytes ^ 0x8080_8080), lanes::all(-128.0))
+        };
+        let [first, second] = [0, 8].map(|at| lanes::mul(d, of_halves(at)));
+        Factors {
+            d: [first, second],
+            m: [lanes::times(first, -128.0), lanes::times(second, -128.0)],
+        }
     }
 }
 
 impl BlockDot for Q8 {
     const WORDS: usize = 8;
+    const UNIT: usize = 2;
 
     #[inline(always)]
     fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
@@ -285,6 +360,7 @@ impl BlockDot for Q8 {
 
     #[inline(always)]
     fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
-        affine(scales, Self::SCALE_WORDS)
+        let d = two_in_a_word(scales);
+        Factors::without_minima([d, d])
     }
 }

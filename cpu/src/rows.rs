@@ -7,7 +7,7 @@
 use core::ops::Range;
 
 use crate::dot::{BLOCK, Row, Weights, dot, dot_rows};
-use crate::formats::{BlockDot, Lookup, Nvfp4, Q1, Q2, Q2S, Q3, Q4, Q5, Q6, Q8};
+use crate::formats::{BlockDot, Lookup, Nvfp4, Q1, Q2, Q2S, Q3, Q4, Q4K, Q4S, Q5, Q6, Q8};
 use crate::grid_formats::{Grid, Iq1, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs};
 
 /// Rows in a group.
@@ -41,6 +41,8 @@ pub enum Format {
     Iq3S,
     Iq1,
     Nvfp4,
+    Q4S,
+    Q4K,
 }
 
 /// Evaluates an expression with `$f` as the format's type.
@@ -49,7 +51,7 @@ macro_rules! by_format {
         by_format!(@ $format, $f, $body,
             Q4 = Q4, Q5 = Q5, Q6 = Q6, Q8 = Q8, Q2 = Q2, Q3 = Q3, Iq4 = Lookup<false>, Fp4 = Lookup<true>,
             Q1 = Q1, Q2S = Q2S, Iq2Xxs = Grid<Iq2Xxs>, Iq2Xs = Grid<Iq2Xs>, Iq2S = Grid<Iq2S>,
-            Iq3Xxs = Grid<Iq3Xxs>, Iq3S = Grid<Iq3S>, Iq1 = Grid<Iq1>, Nvfp4 = Nvfp4)
+            Iq3Xxs = Grid<Iq3Xxs>, Iq3S = Grid<Iq3S>, Iq1 = Grid<Iq1>, Nvfp4 = Nvfp4, Q4S = Q4S, Q4K = Q4K)
     };
     (@ $format:expr, $f:ident, $body:expr, $($name:ident = $type:ty),+) => {
         match $format {
@@ -62,7 +64,7 @@ macro_rules! by_format {
 }
 
 impl Format {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Q4,
         Self::Q5,
         Self::Q6,
@@ -80,6 +82,8 @@ impl Format {
         Self::Iq3S,
         Self::Iq1,
         Self::Nvfp4,
+        Self::Q4S,
+        Self::Q4K,
     ];
 
     /// Returns the format with a number.

@@ -225,6 +225,8 @@ impl Packed {
                 // The first of two blocks holds the bytes of both, which may be anything.
                 Packing::Q2 if i % 2 == 0 => block[0],
                 Packing::Q2 => half(d / 64.0) | half(m / 64.0) << 16,
+                Packing::Q4K => half(d / 512.0) | half(m / 512.0) << 16,
+                Packing::Q6 => half(d / 2048.0),
                 _ if !packing.grid().is_empty() => half(small(*d)),
                 _ => half(d / 16.0) | half(m / 16.0) << 16,
             };
@@ -308,7 +310,7 @@ pub fn columns(dtype: GgmlType, blocks: usize) -> usize {
     }
 }
 
-pub const DTYPES: [GgmlType; 21] = [
+pub const DTYPES: [GgmlType; 22] = [
     GgmlType::F32,
     GgmlType::F16,
     GgmlType::BF16,
@@ -331,6 +333,7 @@ pub const DTYPES: [GgmlType; 21] = [
     GgmlType::IQ3_S,
     GgmlType::IQ1_M,
     GgmlType::NVFP4,
+    GgmlType::Q4_K,
 ];
 
 /// Returns the largest difference, relative to the largest expected value or 1.

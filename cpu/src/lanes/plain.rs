@@ -190,6 +190,12 @@ pub fn nibble_numbers(words: &[u32; 4]) -> (V, V) {
     (number(0), number(4))
 }
 
+/// Returns a word's bytes as numbers from 0 to 255.
+#[inline(always)]
+pub fn four_bytes(word: u32) -> V {
+    word.to_le_bytes().map(f32::from)
+}
+
 #[inline(always)]
 pub fn load(four: &[f32; 4]) -> V {
     *four

@@ -294,6 +294,13 @@ pub fn nibble_numbers(words: &[u32; 4]) -> (V, V) {
     (number(words), number(u32x4_shr(words, 4)))
 }
 
+/// Returns a word's bytes as numbers from 0 to 255.
+#[inline(always)]
+pub fn four_bytes(word: u32) -> V {
+    let pairs = u16x8_extend_low_u8x16(u32x4_splat(word));
+    f32x4_convert_u32x4(u32x4_extend_low_u16x8(pairs))
+}
+
 #[inline(always)]
 pub fn load(four: &[f32; 4]) -> V {
     // SAFETY: `four` is 16 bytes.

@@ -9,9 +9,9 @@
 
 use bytemuck::AnyBitPattern;
 
-use super::file_block::{FileBlock, PART, block_formats};
+use super::file_block::{FileBlock, PART, block_formats, repack_units};
 use super::packing::pack_two_bits;
-use super::{BlockFormat, Packing, grow, unpack_row};
+use super::{BlockFormat, Packing, unpack_row};
 use crate::container::GgmlType;
 use crate::error::Result;
 
@@ -134,22 +134,8 @@ impl<B: Units> FileBlock for B {
         quants: &mut Vec<u32>,
         scales: &mut Vec<u32>,
     ) -> Result<()> {
-        let pairs = (blocks.len() * B::UNITS).div_ceil(2);
-        let quants_len = quants.len();
-        let words = grow(quants, 8 * pairs)?;
-        let scales = match grow(scales, pairs) {
-            Ok(scales) => scales,
-            Err(error) => {
-                quants.truncate(quants_len);
-                return Err(error);
-            }
-        };
         let units = blocks.iter().flat_map(|b| (0..B::UNITS).map(|u| b.unit(u)));
-        for (i, unit) in units.enumerate() {
-            let words = &mut words[i / 2 * 8..][..8];
-            put_unit(unit, i % 2, words, &mut scales[i / 2]);
-        }
-        Ok(())
+        repack_units(blocks.len() * B::UNITS, units, quants, scales)
     }
 }
 

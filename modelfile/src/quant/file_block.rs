@@ -90,6 +90,34 @@ pub(super) fn repack_blocks<B>(
     result
 }
 
+/// Appends `n` units of `N` words with an f16 scale each; two of them are a block of the device, whose scales share a word. An
+/// odd number is completed with zeros.
+///
+/// # Errors
+/// [`crate::error::Error::OutOfMemory`]; both are unchanged then.
+pub(super) fn repack_units<const N: usize>(
+    n: usize,
+    units: impl Iterator<Item = ([u32; N], [u8; 2])>,
+    quants: &mut Vec<u32>,
+    scales: &mut Vec<u32>,
+) -> Result<()> {
+    let pairs = n.div_ceil(2);
+    let quants_len = quants.len();
+    let words = grow(quants, pairs.saturating_mul(2 * N))?;
+    let scales = match grow(scales, pairs) {
+        Ok(scales) => scales,
+        Err(error) => {
+            quants.truncate(quants_len);
+            return Err(error);
+        }
+    };
+    for (i, ((unit, d), words)) in units.zip(words.as_chunks_mut().0).enumerate() {
+        *words = unit;
+        scales[i / 2] |= u32::from(u16::from_le_bytes(d)) << (i % 2 * 16);
+    }
+    Ok(())
+}
+
 /// Implements [`BlockFormat`] for formats by their [`FileBlock`]s.
 macro_rules! block_formats {
     ($($format:ident: $block:ident, $packing:ident;)*) => {

@@ -1,8 +1,8 @@
 //! GGML's "K" formats: blocks of 256 elements whose parts of 16 or 32 each have a small integer scale.
 //!
-//! On the device each part of 32 has its scales multiplied out and rounded to f16, an error of at most 2^-11 of the
-//! scale: a hundredth of the format's own loss. So the kernels of its plain counterpart can read a K-quant. Q2_K,
-//! where that would take a third more memory, keeps its scales unchanged.
+//! On the device Q2_K, Q4_K and Q6_K keep their scales, so that a token reads no more than the file has. Each part of 32
+//! of Q3_K and Q5_K has its scales multiplied out and rounded to f16, an error of at most 2^-11 of the scale: a hundredth
+//! of the format's own loss. So the kernels of a plain counterpart can read those.
 //!
 //! Source: `block_q2_K` to `block_q6_K` in `ggml/src/ggml-common.h` of llama.cpp, and `gguf/quants.py` of the `gguf`
 //! Python package for the exact order of operations.
@@ -49,7 +49,7 @@ pub struct Q3_K;
 ///          byte 4..16    sc and m, 6 bits each: of parts 0 to 3 in bytes i and i + 4; of parts 4 to 7 the lower 4 bits in
 ///                        the nibbles of byte i + 4, the upper 2 above those of part i - 4
 ///          byte 16..144  qs: part 2 c in the low, 2 c + 1 in the high nibbles of bytes 32 c .. 32 c + 32
-/// device   Q4
+/// device   Q4K, exact
 /// ```
 #[derive(Debug)]
 pub struct Q4_K;
@@ -73,7 +73,7 @@ pub struct Q5_K;
 ///          byte 128..192 qh: the upper 2: bits 2 (l / 32) and up of qh[32 n + l % 32]
 ///          byte 192..208 sc, i8
 ///          byte 208..210 d, f16
-/// device   Q6
+/// device   Q6, exact
 /// ```
 #[derive(Debug)]
 pub struct Q6_K;
@@ -142,16 +142,15 @@ struct Halves {
 }
 
 /// Returns scale and minimum of part `p` in Q4_K and Q5_K.
-fn scale_min(s: &[u8; 12], p: usize) -> (f32, f32) {
-    let (sc, m) = if p < 4 {
+fn scale_min(s: &[u8; 12], p: usize) -> (u8, u8) {
+    if p < 4 {
         (s[p] & 63, s[p + 4] & 63)
     } else {
         (
             s[p + 4] & 15 | s[p - 4] >> 6 << 4,
             s[p + 4] >> 4 | s[p] >> 6 << 4,
         )
-    };
-    (f32::from(sc), f32::from(m))
+    }
 }
 
 /// Returns the nibbles of part `p` in Q4_K and Q5_K.
@@ -194,8 +193,8 @@ impl BlockQ4 {
         let (sc, m) = scale_min(&self.scales, p);
         Affine {
             q: part_nibbles(&self.qs, p),
-            d: half(self.d) * sc,
-            m: -(half(self.dmin) * m),
+            d: half(self.d) * f32::from(sc),
+            m: -(half(self.dmin) * f32::from(m)),
         }
     }
 }
@@ -206,22 +205,23 @@ impl BlockQ5 {
         let low = part_nibbles(&self.qs, p);
         Affine {
             q: std::array::from_fn(|l| low[l] | (self.qh[l] >> p & 1) << 4),
-            d: half(self.d) * sc,
-            m: -(half(self.dmin) * m),
+            d: half(self.d) * f32::from(sc),
+            m: -(half(self.dmin) * f32::from(m)),
         }
     }
 }
 
 impl BlockQ6 {
-    fn part(&self, p: usize) -> Halves {
+    fn quants(&self, p: usize) -> [u8; PART] {
         let (n, j) = (p / 4, p % 4);
         let low = &self.ql[n][j % 2 * 32..][..32];
-        let q = std::array::from_fn(|l| {
-            low[l] >> (j / 2 * 4) & 15 | (self.qh[n][l] >> (2 * j) & 3) << 4
-        });
+        std::array::from_fn(|l| low[l] >> (j / 2 * 4) & 15 | (self.qh[n][l] >> (2 * j) & 3) << 4)
+    }
+
+    fn part(&self, p: usize) -> Halves {
         let scale = |i: usize| half(self.d) * f32::from(self.scales[i]);
         Halves {
-            q,
+            q: self.quants(p),
             d: [scale(2 * p), scale(2 * p + 1)],
         }
     }
@@ -241,10 +241,6 @@ fn put_halves(part: &Halves, off: f32, out: &mut [f32]) {
 
 fn put_q3(part: &Halves, out: &mut [f32]) {
     put_halves(part, 4.0, out);
-}
-
-fn put_q6(part: &Halves, out: &mut [f32]) {
-    put_halves(part, 32.0, out);
 }
 
 impl FileBlock for BlockQ2 {
@@ -275,7 +271,52 @@ impl FileBlock for BlockQ2 {
     }
 }
 
-/// Implements [`FileBlock`] for blocks whose parts are [`Affine`] or [`Halves`].
+impl FileBlock for BlockQ4 {
+    fn values(&self, _: usize, out: &mut [f32]) {
+        for (p, out) in out.chunks_mut(PART).enumerate() {
+            put_affine(&self.part(p), out);
+        }
+    }
+
+    fn pack(&self, _: GgmlType, _: usize, quants: &mut [u32], scales: &mut [u32]) -> Result<()> {
+        let (d, dmin) = (u16::from_le_bytes(self.d), u16::from_le_bytes(self.dmin));
+        scales[0] = u32::from(d) | u32::from(dmin) << 16;
+        for (p, words) in quants.as_chunks_mut().0.iter_mut().enumerate() {
+            *words = pack_nibbles(&part_nibbles(&self.qs, p));
+            let (sc, mn) = scale_min(&self.scales, p);
+            scales[1 + p / 4] |= u32::from(sc | mn << 6) << (p % 4 * 8);
+            scales[3] |= u32::from(mn >> 2) << (p % 4 * 8 + p / 4 * 4);
+        }
+        Ok(())
+    }
+}
+
+impl FileBlock for BlockQ6 {
+    fn values(&self, _: usize, out: &mut [f32]) {
+        for (p, out) in out.chunks_mut(PART).enumerate() {
+            put_halves(&self.part(p), 32.0, out);
+        }
+    }
+
+    fn pack(&self, _: GgmlType, _: usize, quants: &mut [u32], scales: &mut [u32]) -> Result<()> {
+        scales[0] = u16::from_le_bytes(self.d).into();
+        for (word, four) in scales[1..].iter_mut().zip(self.scales.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(four.map(|sc| sc as u8));
+        }
+        let planes = scales[5..].as_chunks_mut().0;
+        for (p, (words, planes)) in (quants.as_chunks_mut().0.iter_mut())
+            .zip(planes)
+            .enumerate()
+        {
+            let q = self.quants(p);
+            *words = pack_nibbles(&q);
+            *planes = pack_two_bits(&q, 4);
+        }
+        Ok(())
+    }
+}
+
+/// Implements [`FileBlock`] for blocks whose parts are [`Affine`] or [`Halves`], and blocks of the device.
 macro_rules! of_parts {
     ($($block:ident: $put:ident, $pack:ident;)*) => {
         $(impl FileBlock for $block {
@@ -303,35 +344,22 @@ fn pack_q3(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32])
     Ok(())
 }
 
-fn pack_q4(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+fn pack_q5(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
     words.copy_from_slice(&pack_nibbles(&part.q));
     scales[0] = scale_word(dtype, part.d, part.m)?;
-    Ok(())
-}
-
-fn pack_q5(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
     scales[1] = pack_bit(&part.q, 4);
-    pack_q4(dtype, part, words, &mut scales[..1])
-}
-
-fn pack_q6(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
-    words.copy_from_slice(&pack_nibbles(&part.q));
-    scales[0] = scale_word(dtype, part.d[0], part.d[1])?;
-    scales[1..].copy_from_slice(&pack_two_bits(&part.q, 4));
     Ok(())
 }
 
 of_parts! {
     BlockQ3: put_q3, pack_q3;
-    BlockQ4: put_affine, pack_q4;
     BlockQ5: put_affine, pack_q5;
-    BlockQ6: put_q6, pack_q6;
 }
 
 block_formats! {
     Q2_K: BlockQ2, Q2;
     Q3_K: BlockQ3, Q3;
-    Q4_K: BlockQ4, Q4;
+    Q4_K: BlockQ4, Q4K;
     Q5_K: BlockQ5, Q5;
     Q6_K: BlockQ6, Q6;
 }

@@ -6,16 +6,14 @@
 use bytemuck::AnyBitPattern;
 use half::f16;
 
-use super::file_block::repack_blocks;
+use super::file_block::{repack_blocks, repack_units};
 use super::packing::pack_bit;
 use super::{BlockFormat, Packing, blocks_of, check_len, scale_word};
 use crate::container::GgmlType;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Elements per block of every format here.
 const BLOCK_LEN: usize = 32;
-/// The exponent bits of an f16; all set in infinities and NaNs.
-const F16_EXPONENT: u16 = 0x7C00;
 
 /// 4 bits with a symmetric offset: `value = d * (q - 8)`, `q` in 0..=15.
 ///
@@ -23,11 +21,8 @@ const F16_EXPONENT: u16 = 0x7C00;
 /// file     byte 0..2    d, f16
 ///          byte 2..18   qs: low nibble of qs[j] = element j, high nibble = element j + 16
 /// device   quants 0..4  qs, verbatim
-///          scales 0     d | (-8 * d) << 16, so that value = d * q + m as in Q4_1
+///          scales 0     d, in half of a word
 /// ```
-///
-/// `-8 * d` is exact in f16 unless it overflows. Zeros of a block with negative `d` are `-0.0` when
-/// dequantised and `+0.0` on the device.
 #[derive(Debug)]
 pub struct Q4_0;
 
@@ -49,8 +44,10 @@ pub struct Q4_1;
 /// file     byte 0..2    d, f16
 ///          byte 2..6    bit j = the fifth bit of element j
 ///          byte 6..22   the lower four, as in Q4_0
-/// device   Q5: d | (-16 * d) << 16, as in Q4_0
+/// device   Q5: d | (-16 * d) << 16, so that value = d * q + m as in Q5_1
 /// ```
+///
+/// Zeros of a block with negative `d` are `-0.0` when dequantised and `+0.0` on the device.
 #[derive(Debug)]
 pub struct Q5_0;
 
@@ -71,7 +68,7 @@ pub struct Q5_1;
 /// file     byte 0..2    d, f16
 ///          byte 2..34   qs: element j = qs[j], i8
 /// device   quants 0..8  qs, verbatim
-///          scales 0     d
+///          scales 0     d, in half of a word
 /// ```
 #[derive(Debug)]
 pub struct Q8_0;
@@ -121,7 +118,7 @@ impl BlockFormat for Q4_0 {
     }
 
     fn packing(&self) -> Packing {
-        Packing::Q4
+        Packing::Q4S
     }
 
     fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
@@ -138,23 +135,8 @@ impl BlockFormat for Q4_0 {
 
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
         let blocks: &[BlockQ4_0] = blocks_of(self, blocks)?;
-        let convert = |block: &BlockQ4_0, _: usize, words: &mut [u32], out: &mut [u32]| {
-            words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
-            let d = u16::from_le_bytes(block.d);
-            let m = times_minus_8(d);
-            out[0] = u32::from(d) | u32::from(m) << 16;
-            if m & F16_EXPONENT != F16_EXPONENT {
-                return Ok(());
-            }
-            // No clamping: it would silently change the weights. Real models are far from this limit.
-            Err(Error::BadFile {
-                format: "GGUF",
-                what: "a Q4_0 scale".into(),
-                expected: "a finite number with 8 * |d| <= 65504".into(),
-                found: f16::from_bits(d).to_string(),
-            })
-        };
-        repack_blocks(Packing::Q4, 1, blocks, quants, scales, convert)
+        let units = (blocks.iter()).map(|block| (block.qs.map(u32::from_le_bytes), block.d));
+        repack_units(blocks.len(), units, quants, scales)
     }
 }
 
@@ -282,12 +264,8 @@ impl BlockFormat for Q8_0 {
 
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
         let blocks: &[BlockQ8_0] = blocks_of(self, blocks)?;
-        let convert = |block: &BlockQ8_0, _: usize, words: &mut [u32], out: &mut [u32]| {
-            words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
-            out[0] = u16::from_le_bytes(block.d).into();
-            Ok(())
-        };
-        repack_blocks(Packing::Q8, 1, blocks, quants, scales, convert)
+        let units = (blocks.iter()).map(|block| (block.qs.map(u32::from_le_bytes), block.d));
+        repack_units(blocks.len(), units, quants, scales)
     }
 }
 
@@ -302,35 +280,4 @@ fn nibbles(qs: &[[u8; 4]; 4]) -> impl Iterator<Item = u8> {
 fn with_fifth(qs: &[[u8; 4]; 4], qh: [u8; 4]) -> [u8; BLOCK_LEN] {
     let (qs, qh) = (qs.as_flattened(), u32::from_le_bytes(qh));
     std::array::from_fn(|j| qs[j % 16] >> (j / 16 * 4) & 15 | ((qh >> j & 1) as u8) << 4)
-}
-
-/// Returns `-8 * d` for an f16 `d`, exact unless it overflows to infinity. Wasm has no f16 instructions, so the
-/// common case adds to the exponent instead of converting to f32 and back.
-fn times_minus_8(d: u16) -> u16 {
-    let exponent = (d & F16_EXPONENT) >> 10;
-    if (1..=27).contains(&exponent) {
-        return (d ^ 0x8000) + (3 << 10);
-    }
-    // Zeros, subnormals, overflow, infinities and NaNs.
-    f16::from_f32(f16::from_bits(d).to_f32() * -8.0).to_bits()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_minus_8_is_exact_for_every_f16() {
-        for d in 0..=u16::MAX {
-            let exact = f16::from_bits(d).to_f32() * -8.0;
-            let m = f16::from_bits(times_minus_8(d));
-            if exact.is_nan() {
-                assert!(m.is_nan());
-            } else if exact.abs() > f16::MAX.to_f32() {
-                assert!(m.is_infinite(), "{d:04x}");
-            } else {
-                assert_eq!(m.to_f32().to_bits(), exact.to_bits(), "{d:04x}");
-            }
-        }
-    }
 }

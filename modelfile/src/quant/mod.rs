@@ -171,7 +171,7 @@ pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
         Packing::F16 => quants.iter().all(two(0x7c00)),
         Packing::BF16 => quants.iter().all(two(0x7f80)),
         // Multiplied out at load, and checked then.
-        Packing::Q2 | Packing::Q3 | Packing::Q6 | Packing::Iq4 | Packing::Fp4 => true,
+        Packing::Q2 | Packing::Q3 | Packing::Iq4 | Packing::Fp4 => true,
         // The first word of a block holds scale and minimum, or scales.
         _ => (scales.iter())
             .step_by(packing.scale_words_per_block())

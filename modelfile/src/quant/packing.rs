@@ -24,16 +24,18 @@ use hearth_cpu::rows::Format;
 ///                                                             third bits      e * (q - 4) in the second, q 0..=7
 /// Q4     32     4 words = 16 bytes: byte j holds element j    f16 d | m<<16   d * q + m, q 0..=15
 ///               in its low and j + 16 in its high nibble
+/// Q4S    64     8 words: two parts of 32 as in Q4             f16 d | e<<16   d * (q - 8) in the first part,
+///                                                                             e * (q - 8) in the second
+/// Q4K    256    32 words: eight parts of 32 as in Q4          4 words, below  d * sc * q - dmin * mn
 /// Iq4    32     as Q4                                         f32 d           d * IQ4_TABLE[q]
 /// Fp4    32     as Q4                                         f32 d           d * FP4_TABLE[q]
 /// Nvfp4  32     as Q4                                         f16 d | e<<16   d * FP4_TABLE[q] in the first half,
 ///                                                                             e * FP4_TABLE[q] in the second
 /// Q5     32     as Q4: the lower 4 bits of q                  f16 d | m<<16   d * q + m, q 0..=31
 ///                                                             fifth bits
-/// Q6     32     as Q4: the lower 4 bits of q                  f16 d | e<<16   d * (q - 32) in the first half,
-///                                                             upper bits of   e * (q - 32) in the second,
-///                                                             each half       q 0..=63
-/// Q8     32     8 words: element j is byte j, an i8           f16 d           d * q, q -128..=127
+/// Q6     256    as Q4K: the lower 4 bits of q                 21 words, below d * sc * (q - 32), q 0..=63
+/// Q8     64     16 words: element j is byte j, an i8          f16 d | e<<16   d * q in the first half,
+///                                                             e * q in the second, q -128..=127
 /// ```
 ///
 /// Kernels unpack planes of bits four elements at a time. In a plane of single bits, that of element 4 p + k is bit p
@@ -46,7 +48,18 @@ use hearth_cpu::rows::Format;
 /// then the words of scales and those of the indices' upper bits, where the format has them: in `Iq1` a nibble for each index,
 /// whose fourth bit moves its numbers down. After a weight's scales a GPU has the grid.
 ///
-/// A row of `Q1` or `Q2S` is padded to a whole number of blocks.
+/// A block of 256 in `Q4K` and `Q6` has the file's small scales for its parts of 32:
+///
+/// ```text
+/// Q4K    word 0          f16 d | dmin<<16
+///        word 1 + p / 4  byte p % 4: sc of part p, 6 bits; above it the lower 2 bits of its mn
+///        word 3          byte p % 4: the upper 4 bits of mn, of part p < 4 in the low nibble, else in the high one
+/// Q6     word 0          f16 d
+///        word 1 + p / 2  bytes p % 2 * 2 and the next: sc of part p's halves, i8
+///        word 5 + 2 p    plane of two bits of part p's first half, and then that of the second
+/// ```
+///
+/// A row of `Q1`, `Q2S`, `Q4S` or `Q8` is padded to a whole number of blocks.
 ///
 /// A row of `F16` or `BF16` with an odd number of columns ends with a zero half (see [`repack_rows`]).
 /// In `Q4`, `d * q` is exact in `f32`, so a fused multiply-add gives the same value.
@@ -58,6 +71,8 @@ pub enum Packing {
     Q2,
     Q3,
     Q4,
+    Q4S,
+    Q4K,
     Iq4,
     Fp4,
     Q5,
@@ -84,6 +99,8 @@ impl Packing {
             Packing::Q2 => "q2",
             Packing::Q3 => "q3",
             Packing::Q4 => "q4",
+            Packing::Q4S => "q4s",
+            Packing::Q4K => "q4k",
             Packing::Iq4 => "iq4",
             Packing::Fp4 => "fp4",
             Packing::Q5 => "q5",
@@ -107,6 +124,8 @@ impl Packing {
             Packing::F32 => 1,
             Packing::F16 | Packing::BF16 => 2,
             Packing::Q2S => 128,
+            Packing::Q4S | Packing::Q8 => 64,
+            Packing::Q4K | Packing::Q6 => 256,
             Packing::Q1
             | Packing::Iq2Xxs
             | Packing::Iq2Xs
@@ -124,8 +143,10 @@ impl Packing {
             Packing::F32 | Packing::F16 | Packing::BF16 => 1,
             Packing::Q2 | Packing::Q3 => 2,
             Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Nvfp4 => 4,
-            Packing::Q5 | Packing::Q6 => 4,
-            Packing::Q8 | Packing::Q1 | Packing::Q2S | Packing::Iq1 => 8,
+            Packing::Q5 => 4,
+            Packing::Q4S | Packing::Q1 | Packing::Q2S | Packing::Iq1 => 8,
+            Packing::Q8 => 16,
+            Packing::Q4K | Packing::Q6 => 32,
             Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S => 16,
             Packing::Iq3Xxs | Packing::Iq3S => 24,
         }
@@ -135,14 +156,16 @@ impl Packing {
     pub const fn scale_words_per_block(self) -> usize {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => 0,
-            Packing::Q2 | Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Q8 => 1,
+            Packing::Q2 | Packing::Q4 | Packing::Iq4 | Packing::Fp4 => 1,
+            Packing::Q4S | Packing::Q8 => 1,
             Packing::Q1 | Packing::Q2S | Packing::Iq2Xxs | Packing::Iq3Xxs => 1,
             Packing::Nvfp4 => 1,
             Packing::Q3 | Packing::Q5 => 2,
-            Packing::Q6 | Packing::Iq2Xs => 3,
-            Packing::Iq3S => 4,
+            Packing::Iq2Xs => 3,
+            Packing::Iq3S | Packing::Q4K => 4,
             Packing::Iq2S => 5,
             Packing::Iq1 => 7,
+            Packing::Q6 => 21,
         }
     }
 
@@ -172,6 +195,8 @@ impl Packing {
             Packing::Q2 => Some(Format::Q2),
             Packing::Q3 => Some(Format::Q3),
             Packing::Q4 => Some(Format::Q4),
+            Packing::Q4S => Some(Format::Q4S),
+            Packing::Q4K => Some(Format::Q4K),
             Packing::Iq4 => Some(Format::Iq4),
             Packing::Fp4 => Some(Format::Fp4),
             Packing::Q5 => Some(Format::Q5),

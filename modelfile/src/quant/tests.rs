@@ -75,10 +75,10 @@ fn unpacked(format: &dyn BlockFormat, n_cols: usize, rows: &[u8]) -> Vec<f32> {
     out
 }
 
-/// Returns the bits, without the one documented difference: the device's Q4 has no negative zero.
+/// Returns the bits, without the one documented difference: the device's Q5 has no negative zero.
 fn bits(dtype: GgmlType, x: &[f32]) -> Vec<u32> {
     let normal = |x: f32| {
-        if matches!(dtype, GgmlType::Q4_0 | GgmlType::Q5_0) && x == 0.0 {
+        if dtype == GgmlType::Q5_0 && x == 0.0 {
             0.0
         } else {
             x
@@ -141,14 +141,58 @@ fn q4_and_q8_words_are_laid_out_as_documented() {
     let mut block = vec![0x00, 0x3C]; // d = 1
     block.extend((0..16).map(|j| j | (15 - j) << 4));
     let (quants, scales) = repacked(&legacy::Q4_0, 32, &block);
-    assert_eq!(quants, [0xC3D2_E1F0, 0x8796_A5B4, 0x4B5A_6978, 0x0F1E_2D3C]);
-    assert_eq!(scales, [0xC800_3C00]); // m = -8
+    let words = [0xC3D2_E1F0, 0x8796_A5B4, 0x4B5A_6978, 0x0F1E_2D3C];
+    assert_eq!((&quants[..4], &quants[4..]), (&words[..], &[0; 4][..]));
+    assert_eq!(scales, [0x3C00]);
+    let (quants, scales) = repacked(&legacy::Q4_0, 64, &block.repeat(2));
+    assert_eq!((quants, scales), (words.repeat(2), vec![0x3C00_3C00]));
 
     let mut block = vec![0x00, 0x3C];
     block.extend((0..32).map(|j| j - 16).map(|q: i8| q as u8));
     let (quants, scales) = repacked(&legacy::Q8_0, 32, &block);
     assert_eq!((quants[0], quants[7]), (0xF3F2_F1F0, 0x0F0E_0D0C));
+    assert_eq!(quants[8..], [0; 8]);
     assert_eq!(scales, [0x0000_3C00]);
+    let (_, scales) = repacked(&legacy::Q8_0, 64, &block.repeat(2));
+    assert_eq!(scales, [0x3C00_3C00]);
+}
+
+/// What a token reads is the files' bytes, in the types that models are offered in.
+#[test]
+fn a_matrix_takes_a_hundredth_more_than_in_the_file_at_most() {
+    use GgmlType::{Q4_0, Q4_1, Q4_K, Q6_K, Q8_0};
+    for dtype in [Q4_0, Q4_1, Q4_K, Q6_K, Q8_0] {
+        let packing = block_format(dtype, "t").unwrap().packing();
+        let words = packing.quant_words_per_block() + packing.scale_words_per_block();
+        let file = dtype.block_bytes() * packing.block_len() / dtype.block_len();
+        let more = (4 * words) as f64 / file as f64 - 1.0;
+        assert!((0.0..0.01).contains(&more), "{dtype}: {more}");
+    }
+}
+
+/// Scales that are copied from the file are looked at afterwards, also the second one of a word.
+#[test]
+fn copied_scales_that_are_no_numbers_are_found() {
+    for (dtype, at) in [
+        (GgmlType::Q4_0, 0),
+        (GgmlType::Q8_0, 0),
+        (GgmlType::Q4_K, 0),
+        (GgmlType::Q4_K, 2),
+        (GgmlType::Q6_K, 208),
+    ] {
+        let format = block_format(dtype, "t").unwrap();
+        let bytes = dtype.block_bytes();
+        for block in 0..4 {
+            let mut blocks = vec![0; 4 * bytes];
+            let found = |blocks: &[u8]| {
+                let (quants, scales) = repacked(format, 4 * format.block_len(), blocks);
+                are_finite(format.packing(), &quants, &scales)
+            };
+            assert!(found(&blocks), "{dtype}");
+            blocks[block * bytes + at + 1] = 0x7C;
+            assert!(!found(&blocks), "{dtype}, block {block}");
+        }
+    }
 }
 
 #[test]
@@ -181,13 +225,13 @@ fn odd_rows_of_halves_are_padded() {
 }
 
 #[test]
-fn q4_0_scales_that_overflow_are_refused_and_leave_nothing() {
+fn q5_0_scales_that_overflow_are_refused_and_leave_nothing() {
     // 8192, infinity, NaN
     for d in [0x7000u16, 0xFC00, 0x7E00] {
-        let mut blocks = quantize_q4_0(&[1.0; 64]);
-        blocks[18..20].copy_from_slice(&d.to_le_bytes());
+        let mut blocks = vec![0; 2 * GgmlType::Q5_0.block_bytes()];
+        blocks[22..24].copy_from_slice(&d.to_le_bytes());
         let (mut quants, mut scales) = (vec![1], vec![2]);
-        let error = legacy::Q4_0
+        let error = legacy::Q5_0
             .repack(&blocks, &mut quants, &mut scales)
             .unwrap_err();
         assert_eq!(error.code(), "bad_file");

@@ -41,6 +41,17 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
             let (d, m) = halves_f32(s[0]);
             d * nibble(q, j) as f32 + m
         }),
+        Packing::Q4S => blocks::<64, 8, 1>(quants, scales, out, |q, s, j| {
+            let d = halves_f32(s[0] >> (j / 32 * 16)).0;
+            d * (nibble(&q[j / 32 * 4..], j % 32) as f32 - 8.0)
+        }),
+        Packing::Q4K => blocks::<256, 32, 4>(quants, scales, out, |q, s, j| {
+            let (p, (d, dmin)) = (j / 32, halves_f32(s[0]));
+            let byte = s[1 + p / 4] >> (p % 4 * 8);
+            let upper = s[3] >> (p % 4 * 8 + p / 4 * 4) & 15;
+            let (sc, mn) = (byte & 63, byte >> 6 & 3 | upper << 2);
+            d * sc as f32 * nibble(&q[4 * p..], j % 32) as f32 - dmin * mn as f32
+        }),
         Packing::Iq4 => looked_up(quants, scales, out, &IQ4_TABLE),
         Packing::Fp4 => looked_up(quants, scales, out, &FP4_TABLE),
         Packing::Nvfp4 => blocks::<32, 4, 1>(quants, scales, out, |q, s, j| {
@@ -50,13 +61,15 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
             let (d, m) = halves_f32(s[0]);
             d * (nibble(q, j) | bit(s[1], j) << 4) as f32 + m
         }),
-        Packing::Q6 => blocks::<32, 4, 3>(quants, scales, out, |q, s, j| {
-            let q = (nibble(q, j) | two_bits(&s[1..], j) << 4) as f32 - 32.0;
-            q * of_half(s[0], j)
+        Packing::Q6 => blocks::<256, 32, 21>(quants, scales, out, |q, s, j| {
+            let (p, i) = (j / 32, j % 32);
+            let q = (nibble(&q[4 * p..], i) | two_bits(&s[5 + 2 * p..], i) << 4) as f32 - 32.0;
+            let sc = (s[1 + p / 2] >> (j / 16 % 4 * 8)) as u8;
+            halves_f32(s[0]).0 * f32::from(sc as i8) * q
         }),
-        Packing::Q8 => blocks::<32, 8, 1>(quants, scales, out, |q, s, j| {
+        Packing::Q8 => blocks::<64, 16, 1>(quants, scales, out, |q, s, j| {
             let byte = (q[j / 4] >> (j % 4 * 8)) as u8;
-            halves_f32(s[0]).0 * f32::from(byte as i8)
+            halves_f32(s[0] >> (j / 32 * 16)).0 * f32::from(byte as i8)
         }),
         Packing::Q1 => blocks::<256, 8, 1>(quants, scales, out, |q, s, j| {
             let d = halves_f32(s[0] >> (j / 128 * 16)).0;
@@ -128,7 +141,7 @@ fn halves(words: &[u32]) -> impl Iterator<Item = u16> {
 }
 
 /// Returns element `j`'s lower four bits.
-fn nibble(block: &[u32; 4], j: usize) -> u32 {
+fn nibble(block: &[u32], j: usize) -> u32 {
     block[j % 16 / 4] >> (j % 4 * 8 + j / 16 * 4) & 15
 }
 

@@ -138,6 +138,8 @@ fn main() {
             GgmlType::Q2_K,
             GgmlType::Q3_K,
             GgmlType::Q4_0,
+            GgmlType::Q4_1,
+            GgmlType::Q4_K,
             GgmlType::IQ4_NL,
             GgmlType::MXFP4,
             GgmlType::Q5_1,

@@ -58,12 +58,13 @@ impl Linear {
 
     /// Whether integers are multiplied: in a step of one token, and in tiles through workgroup memory.
     fn is_integer(&self, packing: Packing) -> bool {
+        use Packing::{Q4, Q4K, Q4S, Q6, Q8};
         let multiplies = match self.n {
-            1 => matches!(packing, Packing::Q4 | Packing::Q8),
+            1 => matches!(packing, Q4 | Q4S | Q4K | Q8),
             n => {
                 // (a step's tensors have whole eights of rows)
                 let in_tiles = self.tuning.shared_tile && n > 16;
-                in_tiles && matches!(packing, Packing::Q4 | Packing::Q6 | Packing::Q8)
+                in_tiles && matches!(packing, Q4 | Q4S | Q4K | Q6 | Q8)
             }
         };
         multiplies && self.tuning.arithmetic == Arithmetic::I15

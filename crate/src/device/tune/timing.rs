@@ -6,13 +6,12 @@ use super::choice::{COLS, Candidate, FEW_ROWS, LAUNCHES, MANY_ROWS, Timer, Trial
 use crate::device::Device;
 use crate::ops::buffer::read_f32;
 use crate::ops::{
-    Arithmetic, Attention, AttentionSpec, KvCache, KvSource, KvType, Norm, NormSpec, Ops, QkNorm,
-    Scaling, Shapes, Source, StepState, Tuning, Weight, WeightPart, state,
+    Arithmetic, Attention, AttentionSpec, KvCache, KvType, Norm, NormSpec, Ops, Scaling, Shapes,
+    Source, StepState, Tuning, Weight, WeightPart, state,
 };
 use crate::platform::now_ms;
 use burn::tensor::Tensor;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::AttentionGate;
 use hearth_modelfile::quant::Packing;
 
 /// Least time that is measured on a GPU, with as many launches as that takes: a browser's clock may tick in milliseconds.
@@ -114,28 +113,10 @@ impl<'a> OnDevice<'a> {
             head_dim: HEAD_DIM as u32,
             rope_pairs: HEAD_DIM as u32 / 2,
             n_ctx: POSITIONS as u32,
-            neox: false,
-            gate: AttentionGate::None,
             kv: KvType::F16,
-            bias: false,
-            qk_norm: QkNorm::None,
-            v_norm: false,
-            kv_source: KvSource::Projected,
-            eps: 0.0,
             scale: 1.0 / HEAD_DIM as f32,
-            softcap: 0.0,
-            window: 0,
-            causal: true,
-            block: false,
-            ranged: false,
-            sinks: false,
-            temperature: 0.0,
-            temperature_ctx: 1,
             splits: if queries == 1 { SPANS } else { 1 },
-            many_rows: false,
-            by_column: false,
-            alibi: 0.0,
-            in_halves: false,
+            ..AttentionSpec::EXAMPLE
         };
         // Every key is of ones, so that the queries weigh all values alike, which are ones too.
         let cache = || {

@@ -10,7 +10,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
 
-use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::attention::spec::AttentionSpec;
 use crate::ops::kernel::{Kernel, launch, modules};
 use crate::ops::outline::{Grid, Launch};
 use hearth_modelfile::cost::Counters;

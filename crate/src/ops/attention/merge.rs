@@ -17,7 +17,7 @@ use burn_flex::FlexTensor;
 
 use crate::ops::attention::gate_heads::{gate_cpu, gated};
 use crate::ops::attention::live_spans;
-use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::attention::spec::AttentionSpec;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::outline::{Launch, Situation};
 use crate::ops::{flex, state};

@@ -3,7 +3,7 @@
 //
 // Constants from the header:
 //   SINKS_AT: u32, offset of the logits in attn_params
-@group(0) @binding(5) var<storage, read_write> attn_params: array<f32>; // [.., N_HEADS], see ops/attention/rope_append.rs
+@group(0) @binding(5) var<storage, read_write> attn_params: array<f32>; // [.., N_HEADS], see ops/attention/spec.rs
 
 const SINKS: bool = true;
 

@@ -121,7 +121,7 @@ fn tile_hundredths(spec: LinearSpec) -> u64 {
     match (spec.integers, spec.packing) {
         (false, _) => 120,
         (true, Packing::Q8) => 80,
-        (true, Packing::Q4) => 86,
+        (true, Packing::Q4 | Packing::Q4S | Packing::Q4K) => 86,
         (true, _) => 96,
     }
 }
@@ -154,8 +154,8 @@ fn products(
         _ if integer => 119,
         (Packing::F32, _) => 100,
         (Packing::F16 | Packing::BF16, _) => 200,
-        (Packing::Q4, Arithmetic::F16) => 330,
-        (Packing::Q4, _) => 373,
+        (Packing::Q4 | Packing::Q4S | Packing::Q4K, Arithmetic::F16) => 330,
+        (Packing::Q4 | Packing::Q4S | Packing::Q4K, _) => 373,
         (Packing::Q8, _) => 290,
         (Packing::Q6, _) => 520,
         _ => 450,

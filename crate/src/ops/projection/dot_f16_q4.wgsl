@@ -12,8 +12,9 @@ fn low_nibbles(w: u32) -> vec4<f32> {
 }
 
 fn dot_input(i: u32, x: Input) -> f32 {
-    let dm = unpack2x16float(scales[i]);
-    let q = quants[i];
+    let at = padded(i);
+    let dm = scale_and_minimum(at);
+    let q = quants[at];
     let p = q >> vec4<u32>(4u);
     let sum = dot(low_nibbles(q.x), x.a) + dot(low_nibbles(q.y), x.b) +
         dot(low_nibbles(q.z), x.c) + dot(low_nibbles(q.w), x.d) +

@@ -11,13 +11,14 @@ fn signed_bytes(w: u32) -> vec4<f32> {
 }
 
 fn dot_input(i: u32, x: Input) -> f32 {
-    let q0 = quants[2u * i];
-    let q1 = quants[2u * i + 1u];
+    let at = padded(i);
+    let q0 = quants[2u * at];
+    let q1 = quants[2u * at + 1u];
     let sum = dot(signed_bytes(q0.x), x.a) + dot(signed_bytes(q0.y), x.b) +
         dot(signed_bytes(q0.z), x.c) + dot(signed_bytes(q0.w), x.d) +
         dot(signed_bytes(q1.x), x.e) + dot(signed_bytes(q1.y), x.f) +
         dot(signed_bytes(q1.z), x.g) + dot(signed_bytes(q1.w), x.h);
-    return unpack2x16float(scales[i]).x * sum;
+    return scale_at(at) * sum;
 }
 
 const INPUT_FACTOR: vec4<f32> = vec4<f32>(1.0);

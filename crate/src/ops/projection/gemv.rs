@@ -83,8 +83,14 @@ impl Arithmetic {
     /// Returns whether a weight of this packing is multiplied as integers: only if its quants are whole bytes or
     /// nibbles.
     pub(in crate::ops) const fn is_integer(self, packing: Packing) -> bool {
-        self.bytes() > 0 && matches!(packing, Packing::Q4 | Packing::Q8)
+        self.bytes() > 0 && has_whole_quants(packing)
     }
+}
+
+/// Returns whether a packing's quants are whole bytes or nibbles.
+const fn has_whole_quants(packing: Packing) -> bool {
+    use Packing::{Q4, Q4K, Q4S, Q8};
+    matches!(packing, Q4 | Q4S | Q4K | Q8)
 }
 
 /// Shape and placement of one projection.
@@ -231,8 +237,8 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
             .module(&modules::BLOCK_I15)
             .module(&modules::STAGE_I15)
             .module(match spec.packing {
-                Packing::Q4 => &modules::DOT_I15_Q4,
-                _ => &modules::DOT_I15_Q8,
+                Packing::Q8 => &modules::DOT_I15_Q8,
+                _ => &modules::DOT_I15_Q4,
             });
     }
     let kernel = kernel.module(match spec.staging() {
@@ -244,8 +250,8 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
         (Packing::F16 | Packing::BF16, _) => return kernel.module(&modules::DOT_F32_X8),
         (Packing::Q2, _) => &modules::DOT_F32_Q2,
         (Packing::Q3, _) => &modules::DOT_F32_Q3,
-        (Packing::Q4, Arithmetic::F16) => &modules::DOT_F16_Q4,
-        (Packing::Q4, _) => &modules::DOT_F32_Q4,
+        (Packing::Q4 | Packing::Q4S | Packing::Q4K, Arithmetic::F16) => &modules::DOT_F16_Q4,
+        (Packing::Q4 | Packing::Q4S | Packing::Q4K, _) => &modules::DOT_F32_Q4,
         (Packing::Iq4 | Packing::Fp4, _) => &modules::DOT_F32_TABLE,
         (Packing::Nvfp4, _) => &modules::DOT_F32_NVFP4,
         (Packing::Q5, _) => &modules::DOT_F32_Q5,
@@ -321,8 +327,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
     for packing in PACKINGS {
         for arithmetic in [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15] {
-            let has_block = matches!(packing, Packing::Q4 | Packing::Q8);
-            if arithmetic != Arithmetic::F32 && !has_block {
+            if arithmetic != Arithmetic::F32 && !has_whole_quants(packing) {
                 continue;
             }
             for (threads_per_tile, subgroups) in [(1, false), (16, false), (64, true)] {

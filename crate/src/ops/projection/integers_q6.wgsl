@@ -14,7 +14,8 @@ fn signed(nibbles: vec4<u32>, plane: u32) -> vec4<u32> {
 
 fn load_integers(i: u32) -> Bytes {
     let q = quants[i];
-    let first = signed(q, scales[3u * i + 1u]);
-    let second = signed(q >> vec4<u32>(4u), scales[3u * i + 2u]);
-    return Bytes(first, second, unpack2x16float(scales[3u * i]), 0.0);
+    let h = halves(i);
+    let first = signed(q, h.a);
+    let second = signed(q >> vec4<u32>(4u), h.b);
+    return Bytes(first, second, h.scales, 0.0);
 }

@@ -5,5 +5,6 @@ const PARTS: u32 = 1u; // with a scale of their own
 const HAS_MINIMUM: bool = false;
 
 fn load_integers(i: u32) -> Bytes {
-    return Bytes(quants[2u * i], quants[2u * i + 1u], unpack2x16float(scales[i]).xx, 0.0);
+    let at = padded(i);
+    return Bytes(quants[2u * at], quants[2u * at + 1u], vec2<f32>(scale_at(at)), 0.0);
 }

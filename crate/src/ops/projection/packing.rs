@@ -7,13 +7,15 @@ use crate::ops::kernel::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
 /// Every packing, for [`crate::ops::registry`] and tools.
-pub const PACKINGS: [Packing; 20] = [
+pub const PACKINGS: [Packing; 22] = [
     Packing::F32,
     Packing::F16,
     Packing::BF16,
     Packing::Q2,
     Packing::Q3,
     Packing::Q4,
+    Packing::Q4S,
+    Packing::Q4K,
     Packing::Iq4,
     Packing::Fp4,
     Packing::Q5,
@@ -53,7 +55,7 @@ fn unpack(packing: Packing) -> &'static Module {
         Packing::BF16 => &modules::UNPACK_BF16,
         Packing::Q2 => &modules::UNPACK_Q2,
         Packing::Q3 => &modules::UNPACK_Q3,
-        Packing::Q4 => &modules::UNPACK_Q4,
+        Packing::Q4 | Packing::Q4S | Packing::Q4K => &modules::UNPACK_Q4,
         Packing::Iq4 | Packing::Fp4 => &modules::UNPACK_TABLE,
         Packing::Nvfp4 => &modules::UNPACK_NVFP4,
         Packing::Q5 => &modules::UNPACK_Q5,
@@ -92,11 +94,14 @@ pub(in crate::ops) fn grid_words(packing: Packing) -> Vec<u32> {
 }
 
 impl Kernel {
-    /// Adds the module that unpacks blocks of `packing`, with its table or with the place of its grid, which is after the
-    /// scales of `rows` rows.
+    /// Adds the module that unpacks blocks of `packing`, with that of its scales, its table or the place of its grid, which
+    /// is after the scales of `rows` rows.
     pub(in crate::ops) fn unpacks(self, packing: Packing, rows: u32, cols: u32) -> Self {
         let kernel = self.module(unpack(packing));
         let (format, of_entries) = match packing {
+            Packing::Q4 => return kernel.module(&modules::SCALES_Q4),
+            Packing::Q4S => return kernel.module(&modules::SCALES_Q4S),
+            Packing::Q4K => return kernel.module(&modules::SCALES_Q4K),
             Packing::Iq4 => return kernel.module(&modules::TABLE).table(&IQ4_TABLE),
             Packing::Fp4 | Packing::Nvfp4 => {
                 return kernel.module(&modules::TABLE).table(&FP4_TABLE);

@@ -103,7 +103,8 @@ pub const SHARED_TILE_FROM: usize = 24;
 /// Returns whether tiles in workgroup memory can multiply a weight of this packing as integers: only if its quants are
 /// bytes with one scale, or one for each half of a block.
 pub(in crate::ops) const fn multiplies_integers(packing: Packing) -> bool {
-    matches!(packing, Packing::Q4 | Packing::Q6 | Packing::Q8)
+    use Packing::{Q4, Q4K, Q4S, Q6, Q8};
+    matches!(packing, Q4 | Q4S | Q4K | Q6 | Q8)
 }
 
 /// Returns the tokens of a tile of slots of one expert that fits this much workgroup memory.
@@ -166,9 +167,9 @@ fn integers(spec: LinearSpec, tile: TileSize) -> Kernel {
     let kernel = Kernel::new(&modules::LINEAR_INTEGERS, tile.threads(true))
         .unpacks(spec.packing, spec.all_rows(), spec.cols)
         .module(match spec.packing {
-            Packing::Q4 => &modules::INTEGERS_Q4,
+            Packing::Q8 => &modules::INTEGERS_Q8,
             Packing::Q6 => &modules::INTEGERS_Q6,
-            _ => &modules::INTEGERS_Q8,
+            _ => &modules::INTEGERS_Q4,
         })
         .module(&modules::LINEAR_BLOCKS);
     tiled(kernel, spec, tile)

@@ -1,8 +1,9 @@
-// Q4: 32 weights = 4 words of nibbles + 1 word of scales. weight = d * q + m.
+// Q4, Q4S and Q4K: 32 weights = 4 words of nibbles. weight = d * q + m.
+//
+// Module: scales_q4, scales_q4s or scales_q4k.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 const WEIGHT_BUFFERS: u32 = 2u;
-@group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
-@group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 m
+@group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32, padded]
 
 // Returns the low nibbles of a word's bytes, left in place: shifting each lane by a different amount is slow on
 // software adapters, and PLACE scales them down as part of another factor.
@@ -20,8 +21,9 @@ struct Block {
 }
 
 fn unpack_block(i: u32) -> Block {
-    let dm = unpack2x16float(scales[i]);
-    let q = quants[i];
+    let at = padded(i);
+    let dm = scale_and_minimum(at);
+    let q = quants[at];
     let p = q >> vec4<u32>(4u);
     let d = PLACE * dm.x;
     let m = vec4<f32>(dm.y);

@@ -1,9 +1,22 @@
-// Q6: 32 weights = 4 words of nibbles + 3 words: the halves' scales, and their planes of the upper two bits.
-// weight = d of its half * (q - 32).
+// Q6: 32 weights = 4 words of nibbles and 2 words, the halves' planes of the upper two bits. Eight blocks share 5 words of
+// scales, which are before their planes: f16 d, and a byte for each half. weight = d * sc * (q - 32).
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
-@group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32, 3], f16 d | f16 d, two planes
+@group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 256, 21]
+
+// The halves of a block: their scales, and their planes.
+struct Halves { scales: vec2<f32>, a: u32, b: u32 }
+
+fn halves(i: u32) -> Halves {
+    let unit = i / 8u * 21u;
+    let plane = unit + 5u + i % 8u * 2u;
+    let d = unpack2x16float(scales[unit]).x;
+    // The bytes are moved to the top, so that they keep their sign: 2^24 times as much.
+    let bytes = scales[unit + 1u + i % 8u / 2u] >> (i % 2u * 16u);
+    let sc = vec2<f32>(vec2<i32>(i32(bytes << 24u), i32(bytes << 16u)) & vec2<i32>(-16777216));
+    return Halves(d * 5.9604644775390625e-8 * sc, scales[plane], scales[plane + 1u]);
+}
 
 // Returns four weights' quants minus 32: the low nibbles of a word's bytes, with the lowest two bits of the plane's
 // bytes above them, left in place as in Q4.
@@ -23,22 +36,20 @@ struct Block {
 }
 
 fn unpack_block(i: u32) -> Block {
-    let halves = unpack2x16float(scales[3u * i]);
-    let a = scales[3u * i + 1u];
-    let b = scales[3u * i + 2u];
+    let h = halves(i);
     let q = quants[i];
     let p = q >> vec4<u32>(4u);
-    let d = PLACE * halves.x;
-    let e = PLACE * halves.y;
+    let d = PLACE * h.scales.x;
+    let e = PLACE * h.scales.y;
     return Block(
-        numbers(q.x, a) * d,
-        numbers(q.y, a >> 2u) * d,
-        numbers(q.z, a >> 4u) * d,
-        numbers(q.w, a >> 6u) * d,
-        numbers(p.x, b) * e,
-        numbers(p.y, b >> 2u) * e,
-        numbers(p.z, b >> 4u) * e,
-        numbers(p.w, b >> 6u) * e,
+        numbers(q.x, h.a) * d,
+        numbers(q.y, h.a >> 2u) * d,
+        numbers(q.z, h.a >> 4u) * d,
+        numbers(q.w, h.a >> 6u) * d,
+        numbers(p.x, h.b) * e,
+        numbers(p.y, h.b >> 2u) * e,
+        numbers(p.z, h.b >> 4u) * e,
+        numbers(p.w, h.b >> 6u) * e,
     );
 }
 

@@ -1,8 +1,23 @@
-// Q8: 32 weights = 8 words of int8 + 1 word of scales. weight = d * q.
+// Q8: 32 weights = 8 words of int8; two blocks have their scales in a word. weight = d * q. A row is padded to two blocks.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 const WEIGHT_BUFFERS: u32 = 2u;
-@group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 16]
-@group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 0
+@group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, 2 ROW_BLOCKS]
+@group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, ROW_BLOCKS / 2], f16 d | f16 d
+
+const ROW_BLOCKS: u32 = (BLOCKS + 1u) / 2u * 2u;
+
+// Returns the place of block i among the padded rows'.
+fn padded(i: u32) -> u32 {
+    if (ROW_BLOCKS == BLOCKS) {
+        return i;
+    }
+    return i / BLOCKS * ROW_BLOCKS + i % BLOCKS;
+}
+
+// Returns the scale of the block at `at`.
+fn scale_at(at: u32) -> f32 {
+    return unpack2x16float(scales[at / 2u] >> (at % 2u * 16u)).x;
+}
 
 // Returns a word's bytes as signed integers times 2^24, which ONE scales down as part of another factor: shifting
 // each lane by a different amount is slow on software adapters.
@@ -19,9 +34,10 @@ struct Block {
 }
 
 fn unpack_block(i: u32) -> Block {
-    let d = unpack2x16float(scales[i]).x * ONE;
-    let q0 = quants[2u * i];
-    let q1 = quants[2u * i + 1u];
+    let at = padded(i);
+    let d = scale_at(at) * ONE;
+    let q0 = quants[2u * at];
+    let q1 = quants[2u * at + 1u];
     return Block(
         bytes(q0.x) * d, bytes(q0.y) * d, bytes(q0.z) * d, bytes(q0.w) * d,
         bytes(q1.x) * d, bytes(q1.y) * d, bytes(q1.z) * d, bytes(q1.w) * d,

@@ -131,7 +131,7 @@ fn kernels() -> Result<Vec<(String, Kernel)>> {
 /// Adds what a device may choose instead: other tiles of a prompt, fewer threads on four rows.
 fn other_choices(kernels: &mut Kernels) {
     let mut add = |of: &str, step: (Step, Arithmetic), tuning: Tuning| {
-        for packing in [Packing::Q4, Packing::Q8] {
+        for packing in [Packing::Q4S, Packing::Q4K, Packing::Q8] {
             let launches = norm_and_matrix(packing, step.0, tuning);
             let matrix = (launches.into_iter()).filter(|launch| packing_of(&launch.name).is_some());
             matrix.for_each(|launch| kernels.add(of, step, launch));

@@ -1,0 +1,122 @@
+//! The launches of attention: rotation and append, attention itself, gates, the merge of spans.
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::ops::attention::cache::KvCache;
+use crate::ops::attention::gate_heads::{self, GateHeadsOp};
+use crate::ops::attention::merge::{self, MergeOp};
+use crate::ops::attention::rope_append::{self, RopeAppendOp};
+use crate::ops::attention::spec::{Attention, AttentionSpec};
+use crate::ops::attention::{self, AttentionOp};
+use crate::ops::{Ops, StepState, Tuning};
+
+impl Ops {
+    /// Applies bias, norm and RoPE to q and k, and appends k and v to their caches. Returns q.
+    pub fn rope_append(
+        &self,
+        qkv: Tensor<2>,
+        attention: &Attention,
+        state: &StepState,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
+        let (t, spec) = (qkv.dims()[0], attention.spec);
+        if self.describes(|_| rope_append::describe(t, spec)) {
+            return self.empty(t, (spec.n_heads * spec.head_dim) as usize);
+        }
+        let q = cache.update_with(|(k, v)| {
+            let (q, k, v) = Dispatch::rope_append(
+                qkv.into_dispatch(),
+                state
+                    .rope()
+                    .unwrap_or(&attention.rope)
+                    .clone()
+                    .into_dispatch(),
+                attention.attn_params.clone().into_dispatch(),
+                state.words().into_dispatch(),
+                k.into_dispatch(),
+                v.into_dispatch(),
+                attention.spec,
+            );
+            ((Tensor::from_dispatch(k), Tensor::from_dispatch(v)), q)
+        });
+        self.keep(Tensor::from_dispatch(q))
+    }
+
+    /// Computes attention of q against the caches, merged unless the spec has several splits.
+    pub fn attention(
+        &self,
+        q: Tensor<2>,
+        cache: &KvCache,
+        state: &StepState,
+        attention: &Attention,
+    ) -> Tensor<2> {
+        let t = q.dims()[0];
+        let texts = state.texts();
+        let spec = match (state.is_block(), texts) {
+            (true, _) => attention.spec.for_block(),
+            (false, Some(_)) => attention.spec.for_texts(),
+            (false, None) => attention.spec,
+        };
+        let spec = match self.tuning.shapes.many_queries {
+            true => {
+                let Tuning {
+                    attention_workgroups,
+                    workgroup_bytes,
+                    ..
+                } = self.tuning;
+                spec.with_many_rows(t, attention_workgroups, workgroup_bytes)
+            }
+            false => spec,
+        };
+        let spec = spec.with_columns(t, self.tuning.subgroups && self.tuning.shapes.shared_keys);
+        if self.describes(|now| attention::describe(t, spec, now)) {
+            let [rows, cols] = spec.out_shape(t);
+            return self.empty(rows, cols);
+        }
+        let (k, v) = cache.tensors();
+        let ranges = texts.map(|texts| &texts.ranges).or_else(|| state.ranges());
+        let ranges = ranges.filter(|_| spec.ranged);
+        self.keep(Tensor::from_dispatch(Dispatch::attention(
+            q.into_dispatch(),
+            k.into_dispatch(),
+            v.into_dispatch(),
+            ranges
+                .unwrap_or(&attention.attn_params)
+                .clone()
+                .into_dispatch(),
+            state.words().into_dispatch(),
+            spec,
+        )))
+    }
+
+    /// Gates attention's output with the gates in `qkv`, in the memory of `a`: [t, n_heads * head_dim].
+    pub fn gate_heads(&self, a: Tensor<2>, qkv: &Tensor<2>, spec: AttentionSpec) -> Tensor<2> {
+        let t = a.dims()[0];
+        if self.describes(|_| gate_heads::describe(t, spec)) {
+            return a;
+        }
+        let qkv = qkv.clone().into_dispatch();
+        Tensor::from_dispatch(Dispatch::gate_heads(a.into_dispatch(), qkv, spec))
+    }
+
+    /// Merges the spans of one token's attention and, if the spec has a gate, gates them with the logits in `qkv`:
+    /// [1, n_heads * head_dim].
+    pub fn merge_spans(
+        &self,
+        spans: &Tensor<2>,
+        qkv: &Tensor<2>,
+        state: &StepState,
+        spec: AttentionSpec,
+    ) -> Tensor<2> {
+        if self.describes(|now| merge::describe(spec, now)) {
+            return self.empty(1, (spec.n_heads * spec.head_dim) as usize);
+        }
+        self.keep(Tensor::from_dispatch(Dispatch::merge_spans(
+            spans.clone().into_dispatch(),
+            qkv.clone().into_dispatch(),
+            state.words().into_dispatch(),
+            spec,
+        )))
+    }
+}
