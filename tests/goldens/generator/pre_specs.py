@@ -70,6 +70,11 @@ ALPHABETS = (
 )
 CJK = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"
 MARKS = "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+"
+# Hangul, punctuation of the East, Bopomofo, and Han with kana.
+YOUTU_EAST = (
+    "[\uac00-\ud7a3\u3131-\u318e]+|[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c\u3001-\u303f\ufe30-\ufe4f]+"
+    "|[\u3105-\u312f]+|" + KANA_HAN
+)
 BLOOM = " ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+"
 BLANKS = "|".join(rf"\s{{{2**i}}}(?!\S)" for i in range(9, 1, -1)) + r"|\s{1,2}(?!\S)|\s{1}"
 
@@ -89,6 +94,7 @@ SPECS = [
     Spec(("gpt-4o",), [split(O200K), SPELL],
          also=("llama4", "kanana2", "minimax-m2", "talkie", "gigachat", "granite-embed-multi-97m")),
     Spec(("seed-coder",), [split(rf"{SUFFIX}|{WORD}|\p{{N}}{{1}}| ?[^\s\p{{L}}\p{{N}}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"), SPELL]),
+    Spec(("youtu",), [split(YOUTU_EAST), split(O200K.replace(r"\p{N}{1,3}", r"\p{N}")), SPELL]),
     Spec(("deepseek-llm",), [split("[\r\n]"), split(rf"\s?[{ALPHABETS}]+"), split(MARKS), split(r"\s+$"),
                              split(CJK), DIGITS, SPELL]),
     Spec(("deepseek-coder",), [split("[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split(CJK), DIGITS, SPELL]),

@@ -147,6 +147,7 @@ PRE = [
     "क्षत्रिय हिन्दी ภาษาไทย ខ្មែរ", "e\u0301le\u0301ve \u0301\u0301x y\u0301\u0302z", "!a #b $c %d _e ~f `g ^h |i", "—x …y «z» “q” ¡r", "+-*/=<>^~|`$ ++i--",
     "$5 €6 £7 ₿8", "😀a 😀1 a😀 1😀", "🇩🇪x👩‍💻y", "\ufe0f\u200dx", "a\u200bb\u00adc\ufeffd", "\x00a\x1fb\x7fc", "foo_bar__baz ___", "  '  \"  x", "(a)(b) [c] {d}",
     "the quick brown fox of the world", "ab cd ef, gh ij. kl", "🚀 (normal) 😶\u200d🌫️ (multiple emojis concatenated) ✅ 🦙🦙 3 33 333 3333 3.3 3..3 3...3",
+    "ㄅㄆㄇabc 漢ㄅ漢 xㄆ1 ㄇ2", "好！x，y：z；w﹏v︰u〈a〉…b 、c〿 ﹏3",
 ]
 
 # Beside NASTY, for SentencePiece: tags, runs of blanks beside words, what nmt_nfkc changes.

@@ -6,6 +6,8 @@ use std::path::Path;
 use hearth::engine::adapters::AdapterUse;
 use hearth::engine::request::Request;
 use hearth::{Device, Drafts, Engine, Error};
+use hearth_modelfile::container::writer::GgufWriter;
+use hearth_modelfile::container::{GgmlType, Value};
 use hearth_tests::manifest::{self, Kind};
 use hearth_tests::reference::check_engine;
 use hearth_tests::{
@@ -247,4 +249,37 @@ fn impossible_choices_are_refused() {
         ["tensor_shape", "bad_file"].contains(&error.code()),
         "{error}"
     );
+}
+
+/// No adapter changes the weights around latents, or is taken and changes nothing.
+#[test]
+fn weights_of_latents_take_no_adapters() {
+    let path = manifest::named("family_youtu").model();
+    let mut engine = load_file(open(On::Cpu).unwrap(), &path, 64);
+    let text = |text: &str| Value::String(text.into());
+    for name in ["q_a", "q_b", "kv_a_mqa", "k_b", "v_b", "output"] {
+        let weight = format!("blk.0.attn_{name}.weight");
+        let numbers = [0; 4 * 2 * 4];
+        let bytes = GgufWriter::new()
+            .metadata("general.type", text("adapter"))
+            .metadata("general.architecture", text("deepseek2"))
+            .metadata("adapter.type", text("lora"))
+            .metadata("adapter.lora.alpha", Value::F32(8.0))
+            .tensor(
+                &format!("{weight}.lora_a"),
+                &[4, 2],
+                GgmlType::F32,
+                &numbers,
+            )
+            .tensor(
+                &format!("{weight}.lora_b"),
+                &[2, 4],
+                GgmlType::F32,
+                &numbers,
+            )
+            .finish();
+        let error = engine.add_adapter(name, None, &bytes, None).unwrap_err();
+        assert_eq!(error.code(), "bad_file", "{error}");
+        assert!(error.to_string().contains(&weight), "{error}");
+    }
 }

@@ -124,6 +124,13 @@ fn a_conversation_goes_on_in_another_engine() {
         }
         for kv in [KvType::F32, KvType::F16, KvType::Q8] {
             continues(&device, &tiny(), kv, &format!("{kv:?} on {on:?}"));
+            let latents = manifest::named("family_youtu").model();
+            continues(
+                &device,
+                &latents,
+                kv,
+                &format!("latents in {kv:?} on {on:?}"),
+            );
         }
     }
 }

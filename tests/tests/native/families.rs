@@ -6,7 +6,7 @@ use hearth::model::outline::{OutlineOptions, Step, outline};
 use hearth::ops::KvType;
 use hearth::{Device, Engine, LoadOptions};
 use hearth_tests::manifest::{self, About, Kind};
-use hearth_tests::reference::check_engine;
+use hearth_tests::reference::{check_engine, check_logits};
 use hearth_tests::{On, borrow, exact, header, load_file_with};
 use pollster::block_on;
 
@@ -66,6 +66,9 @@ fn tied_f16_on_the_gpu() {
     check("tiny_llama_tied_f16", On::Gpu, exact(256), 1.6e-4);
 }
 
+/// Goldens that attend over latents: without a latent of queries and with experts, with it and without experts.
+const LATENT: [&str; 2] = ["family_deepseek_v2", "family_youtu"];
+
 /// An f16 cache, the default on a GPU, changes logits of this size (up to 10) by a few hundredths, and no token.
 #[test]
 fn what_an_f16_cache_costs() {
@@ -75,6 +78,11 @@ fn what_an_f16_cache_costs() {
     };
     check("tiny_llama", On::Gpu, half, 8e-2);
     check("tiny_llama_tied_f16", On::Gpu, half, 6e-2);
+    // One cache of latents, of which keys and values are both made.
+    for name in LATENT {
+        check(name, On::Cpu, half, 1.5e-1);
+        check(name, On::Gpu, half, 1.5e-1);
+    }
 }
 
 /// Bytes in the cache change logits by up to a tenth of their spread; these tokens have wider margins than that.
@@ -86,6 +94,16 @@ fn what_a_q8_cache_costs() {
     };
     check("tiny_llama_tied_f16", On::Cpu, bytes, 1.0);
     check("tiny_llama_tied_f16", On::Gpu, bytes, 1.0);
+    // A row of latents and of what rotates has one scale: a sixth of the spread, in which random weights have no margins.
+    for on in [On::Cpu, On::Gpu] {
+        let Some(device) = borrow(on, |_| ()) else {
+            continue;
+        };
+        let path = manifest::named("family_youtu").model();
+        let mut engine = load_file_with(device.clone(), &path, bytes);
+        check_logits("family_youtu", on, &mut engine, 2.5);
+        block_on(engine.close());
+    }
 }
 
 /// Integers of 15 bits in decode; prefill is unchanged.
@@ -119,6 +137,14 @@ fn recurrent_layers_as_on_a_large_gpu() {
     check("family_qwen35", On::LargeGpu, exact(256), 2e-4);
     check("family_granite_hybrid", On::LargeGpu, exact(256), 2e-4);
     check("family_falcon_h1", On::LargeGpu, exact(256), 2e-4);
+}
+
+/// Steps of long chunks, each head's matrices in tiles, and spans of a cache of latents.
+#[test]
+fn latents_as_on_a_large_gpu() {
+    for name in LATENT {
+        check(name, On::LargeGpu, exact(256), 2e-4);
+    }
 }
 
 /// Biases, LayerNorm and learned positions.

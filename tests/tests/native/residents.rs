@@ -117,7 +117,7 @@ fn conversations_take_turns_on_one_engine() {
             continue;
         };
         take_turns(&device, &tiny(), &format!("llama on {on:?}"));
-        for name in ["family_gemma3", "family_qwen35"] {
+        for name in ["family_gemma3", "family_qwen35", "family_youtu"] {
             let path = manifest::named(name).model();
             take_turns(&device, &path, &format!("{name} on {on:?}"));
         }
