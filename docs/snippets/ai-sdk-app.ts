@@ -9,7 +9,7 @@ for await (const textPart of textStream) console.log(textPart);
 
 const { text, usage } = await generateText({
   model: openai("gpt-4.1"),
-  system: "You write short, friendly mails.",
+  instructions: "You write short, friendly mails.",
   prompt: "Invite the neighbours to that holiday.",
 });
 console.log(text, usage.totalTokens);
