@@ -1,19 +1,23 @@
-//! Engines of models with recurrent layers: however a sequence comes to a state, its answers are those of an engine that
-//! computed everything in one go.
+//! Engines of models with recurrent layers, and with caches of latents: however a sequence comes to a state, its answers are those
+//! of an engine that computed everything in one go.
 
 use hearth::engine::request::Sampling;
+use hearth::ops::KvType;
 use hearth::{Device, Drafts, Engine, LoadOptions};
 use hearth_tests::manifest;
 use hearth_tests::{Answer, Borrowed, GREEDY, On, borrow, exact, finish, load_file_with};
 use pollster::block_on;
 
-/// Models whose history, and whose matrix state, must be right, alone or beside a KV cache.
-const MODELS: [&str; 5] = [
-    "family_lfm2",
-    "family_qwen35",
-    "family_granite_hybrid",
-    "family_falcon_h1",
-    "family_nemotron_h",
+/// Models whose history, and whose matrix state, must be right, alone or beside a KV cache; and those of latents, in caches
+/// that round.
+const MODELS: [(&str, KvType); 7] = [
+    ("family_lfm2", KvType::F32),
+    ("family_qwen35", KvType::F32),
+    ("family_granite_hybrid", KvType::F32),
+    ("family_falcon_h1", KvType::F32),
+    ("family_nemotron_h", KvType::F32),
+    ("family_deepseek_v2", KvType::F16),
+    ("family_youtu", KvType::Q8),
 ];
 
 /// Returns a device; a GPU is assumed to gain from drafts.
@@ -25,9 +29,10 @@ fn device(on: On) -> Option<Borrowed> {
     })
 }
 
-fn load(name: &str, device: &Device, drafts: Drafts) -> Engine {
+fn load((name, kv): (&str, KvType), device: &Device, drafts: Drafts) -> Engine {
     let options = LoadOptions {
         drafts,
+        kv_type: Some(kv),
         ..exact(256)
     };
     let path = manifest::named(name).model();
@@ -70,10 +75,10 @@ fn prompt(seed: u32, n: u32) -> Vec<u32> {
 fn on_all(drafts: Drafts, test: impl Fn(&mut Engine, &mut Engine, &str)) {
     for on in [On::Cpu, On::Gpu] {
         let Some(device) = device(on) else { continue };
-        for name in MODELS {
-            let mut engine = load(name, &device, drafts);
-            let mut other = load(name, &device, Drafts::Off);
-            test(&mut engine, &mut other, &format!("{name} on {on:?}"));
+        for model in MODELS {
+            let mut engine = load(model, &device, drafts);
+            let mut other = load(model, &device, Drafts::Off);
+            test(&mut engine, &mut other, &format!("{model:?} on {on:?}"));
             block_on(engine.close());
             block_on(other.close());
         }
@@ -212,7 +217,7 @@ fn a_token_costs_the_launches_that_it_should() {
         let Some(device) = device(On::Gpu) else {
             continue;
         };
-        let mut engine = load(name, &device, Drafts::Off);
+        let mut engine = load((name, KvType::F32), &device, Drafts::Off);
         answer(&mut engine, &prompt(1, 5), 3);
         let expected = 4 + layers + further + gates;
         assert_eq!(engine.stats().dispatches_per_token, expected, "{name}");
