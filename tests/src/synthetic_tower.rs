@@ -159,7 +159,8 @@ impl Tower {
 
     /// Returns one tile without any detail beside it, and its pixels.
     pub fn tile(&self, seed: u64) -> (Frames, Vec<u8>) {
-        let mut draws = Draws(seed | 1);
+        // (odd, so never 0, and another one for each seed)
+        let mut draws = Draws(2 * seed + 1);
         let pixels = (0..3 * self.side * self.side).map(|_| draws.next() as u8);
         let frames = Frames {
             tiles: [0, 0],
