@@ -2,7 +2,7 @@
 import type { Block, Extracted } from "../blocks.js";
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
-const HEADING = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$/;
+const HEADING = /^ {0,3}(#{1,6})(?:[ \t](.*))?$/;
 const UNDERLINE = /^ {0,3}(=+|-+)[ \t]*$/;
 const ITEM = /^\s*(?:[-*+]|\d{1,9}[.)])\s/;
 const ROW = /^\s*\|.*\|\s*$/;
@@ -22,7 +22,7 @@ export function extractMarkdown(text: string): Extracted {
   };
   const heading = (level: number, title: string): void => {
     close();
-    const plain = title.replace(/\s*\{#[\w-]+\}$/, "").trim();
+    const plain = title.replace(/\{#[\w-]+\}$/, "").trim();
     if (plain !== "") blocks.push({ kind: "heading", level, text: plain });
   };
   for (const line of text.replace(/^---\n[\s\S]*?\n---(?:\n|$)/, "").split("\n")) {
@@ -42,9 +42,9 @@ export function extractMarkdown(text: string): Extracted {
       open.push(line);
       continue;
     }
-    const [, marks, title = ""] = HEADING.exec(line) ?? [];
+    const [, marks, rest = ""] = HEADING.exec(line) ?? [];
     const underline = UNDERLINE.exec(line)?.[1];
-    if (marks !== undefined) heading(marks.length, title);
+    if (marks !== undefined) heading(marks.length, titleOf(rest));
     else if (underline !== undefined && kind === "paragraph" && open.length === 1) {
       const [only = ""] = open.splice(0);
       heading(underline.startsWith("=") ? 1 : 2, only);
@@ -62,4 +62,12 @@ export function extractMarkdown(text: string): Extracted {
   }
   close();
   return { blocks, pages: null, remarks: [] };
+}
+
+/** Returns a heading's text without the marks that may close it, in one pass over a line of any length. */
+function titleOf(rest: string): string {
+  const text = rest.trim();
+  let end = text.length;
+  while (text[end - 1] === "#") end--;
+  return end === 0 || /\s/.test(text[end - 1] ?? "") ? text.slice(0, end).trimEnd() : text;
 }

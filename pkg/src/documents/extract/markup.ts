@@ -60,7 +60,7 @@ class Walker {
     }
     const level = /^h([1-6])$/.exec(name)?.[1];
     if (level !== undefined) this.#add({ kind: "heading", level: Number(level), text: inline(node, depth) });
-    else if (name === "pre") this.#add({ kind: "code", text: raw(node, depth).replace(/^\n|\s+$/g, "") });
+    else if (name === "pre") this.#add({ kind: "code", text: raw(node, depth).replace(/^\n/, "").trimEnd() });
     else if (name === "ul" || name === "ol") this.#add({ kind: "list", text: list(node, "", depth) });
     else if (name === "table") this.#table(node, depth);
     else if (name === "br") this.#line += "\n";
