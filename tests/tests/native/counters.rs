@@ -54,8 +54,8 @@ fn a_token_costs_the_launches_that_it_should() {
     for on in [On::Gpu, On::LargeGpu] {
         check_counters(on, "tiny/tiny_llama_tied_f16.gguf", 0, 0);
     }
-    // q, k, v: q4 q8 f16 and f16 q4; gate, up: q4 and f32 q8.
-    check_counters(On::Gpu, "tiny/tiny_llama.gguf", 2 + 1 + 1, 1);
+    // q, k, v: q4 q8 f16 and f16 q4s q4; gate, up: q4 q4s and f32 q8.
+    check_counters(On::Gpu, "tiny/tiny_llama.gguf", 2 + 2 + 1 + 1, 2);
 }
 
 #[test]
