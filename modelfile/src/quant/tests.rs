@@ -157,7 +157,7 @@ fn q4_and_q8_words_are_laid_out_as_documented() {
     assert_eq!(scales, [0x3C00_3C00]);
 }
 
-/// What a token reads is the files' bytes, in the types that models are offered in.
+/// A token reads the file's bytes, in the types that models are offered in.
 #[test]
 fn a_matrix_takes_a_hundredth_more_than_in_the_file_at_most() {
     use GgmlType::{Q4_0, Q4_1, Q4_K, Q6_K, Q8_0};

@@ -132,7 +132,7 @@ fn the_budget_of_a_true_shape_is_what_a_loader_allocates() {
     }
 }
 
-/// What the page's list says that its models take beside their weights, which it reckons with before it has a header.
+/// The page reckons with its list before it has a header: what models take beside their weights, and how much larger those are.
 #[test]
 fn the_page_knows_what_its_models_take() {
     let list = goldens().join("../../../www/src/models/catalog.ts");
@@ -184,7 +184,7 @@ fn the_page_knows_what_its_models_take() {
             "{} in Q4_K_M: {} B, on a device {packed:.3} times",
             model.name, report.tensor_bytes
         );
-        assert!((1.07..1.11).contains(&packed), "{}: {packed}", model.name);
+        assert!((0.99..1.02).contains(&packed), "{}: {packed}", model.name);
         let found = (memory.kv / 2048, memory.state + memory.scratch);
         if entry(model.name) != found {
             wrong.push(format!("{}: {found:?}", model.name));

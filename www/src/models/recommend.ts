@@ -18,8 +18,8 @@ export interface Offers {
   best?: CatalogEntry;
 }
 
-/** Bytes on the device per byte of the file: K-quants, which most files are of, grow by so much when they are packed. */
-const PACKED = 1.1;
+/** Bytes on the device per byte of the file, at most: K-quants, which most files are of, are packed at the file's bits. */
+const PACKED = 1.02;
 /** Contexts that the engine chooses from. */
 const CONTEXTS = [2048, 4096, 8192, 16_384];
 /** Share of the measured bandwidth that decode reaches. */
