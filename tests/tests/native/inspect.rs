@@ -184,7 +184,7 @@ fn the_page_knows_what_its_models_take() {
             "{} in Q4_K_M: {} B, on a device {packed:.3} times",
             model.name, report.tensor_bytes
         );
-        assert!((0.99..1.02).contains(&packed), "{}: {packed}", model.name);
+        assert!((0.99..1.05).contains(&packed), "{}: {packed}", model.name);
         let found = (memory.kv / 2048, memory.state + memory.scratch);
         if entry(model.name) != found {
             wrong.push(format!("{}: {found:?}", model.name));
