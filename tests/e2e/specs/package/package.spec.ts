@@ -46,7 +46,8 @@ test("the package can be imported in Node, and says there what it cannot do", ()
   const said = execFileSync("node", ["node.mjs"], {
     cwd: project?.folder,
     encoding: "utf8",
-    env: { ...process.env, FORCE_COLOR: "0" },
+    // The developer's own models are elsewhere.
+    env: { ...process.env, FORCE_COLOR: "0", XDG_CACHE_HOME: join(project?.folder ?? "", "cache") },
   });
   expect(said).toBe("function function function 0\nio_error\n");
 });
