@@ -45,7 +45,7 @@ for (const browser of oneBrowser("firefox")) {
       // Inspecting a model that is stored here needs no network either.
       await chat.tab.click("#open-performance");
       await chat.tab.waitVisible("#performance .numbers", 30_000);
-      expect(await chat.text("#performance .numbers")).toMatch(/Weights\s+98\.2 MB\s+98\.2 MB/);
+      expect(await chat.text("#performance .numbers")).toMatch(/Weights\s+96\.4 MB\s+96\.4 MB/);
     } finally {
       stop();
     }

@@ -91,6 +91,6 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.waitVisible(".message.assistant", 20_000);
     await other.tab.close();
     expect(await chat.waitAnswer()).toBe(whole);
-    expect(await chat.count("#device .elsewhere")).toBe(0);
+    await expect.poll(() => chat.count("#device .elsewhere"), { timeout: 20_000 }).toBe(0);
   });
 }
