@@ -163,7 +163,7 @@ async function allCuts(older: string, newer: string, beside = "", maxBytes?: num
     const second = new Machine(disk.restart(), maxBytes);
     const found = await second.restore("chat");
     expect([cut, found, isBeginning(found, newer) || isBeginning(found, older)]).toEqual([cut, found, true]);
-    // What both have in common was on the disk before, and nothing takes it away.
+    // The beginning that both share was on the disk before, and nothing takes it away.
     expect(found.length).toBeGreaterThanOrEqual(shared(older, newer));
     await second.save("chat", newer);
     expect(await new Machine(second.disk.restart(), maxBytes).restore("chat")).toBe(newer);

@@ -251,7 +251,7 @@ fn impossible_choices_are_refused() {
     );
 }
 
-/// No adapter changes the weights around latents, or is taken and changes nothing.
+/// Refuses adapters of the weights around latents, which would be taken and change nothing.
 #[test]
 fn weights_of_latents_take_no_adapters() {
     let path = manifest::named("family_youtu").model();

@@ -14,18 +14,16 @@ interface Rest {
   size: number;
 }
 
-/** Sizes next to each other within a whole, with a legend that gives the same in words. */
-export function Bar({
-  label,
-  total,
-  parts,
-  rest,
-}: {
+/** Sizes within a whole, and what is left of it. */
+interface Sizes<R extends Rest | undefined> {
   label: string;
   total: number;
   parts: BarPart[];
-  rest: Rest | undefined;
-}): JSX.Element {
+  rest: R;
+}
+
+/** Sizes next to each other within a whole, with a legend that gives the same in words. */
+export function Bar({ label, total, parts, rest }: Sizes<Rest | undefined>): JSX.Element {
   // A nonzero size must be visible, however small.
   const width = (size: number): string => `${String(size === 0 ? 0 : Math.max(1, (100 * size) / total))}%`;
   return (
@@ -65,17 +63,7 @@ const MOST_BEYOND = 60;
  * Sizes as cells, each a hundredth of the whole, so that two hundredths can be told from one; what the whole has no room for
  * lies beyond its frame.
  */
-export function Waffle({
-  label,
-  total,
-  parts,
-  rest,
-}: {
-  label: string;
-  total: number;
-  parts: BarPart[];
-  rest: Rest;
-}): JSX.Element {
+export function Waffle({ label, total, parts, rest }: Sizes<Rest>): JSX.Element {
   const kinds = parts.flatMap(({ kind, size }) => {
     // A nonzero size has a cell, however small.
     const cells = size === 0 ? 0 : Math.max(1, Math.round((CELLS * size) / total));
