@@ -11,6 +11,7 @@
 //! | `setup`      | which pieces are needed, in which order, and the report          |
 //! | `debian`     | how does a piece come from Debian                                |
 //! | `toolchain`  | which cargo builds wasm32                                        |
+//! | `linker`     | what WebAssembly modules are linked without                      |
 //! | `tools`      | wasm-bindgen, node, npm packages, wasm-opt                       |
 //! | `browsers`   | which Chromium and Firefox the tests drive                       |
 //! | `build`      | crates -> pkg/wasm, pkg/grammar -> pkg/dist -> www/dist          |
@@ -35,6 +36,7 @@ mod debian;
 mod docs;
 mod gpu_stats;
 mod gpu_trial;
+mod linker;
 mod llama;
 mod model;
 mod paths;
@@ -88,6 +90,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(linked) = linker::asked() {
+        return linked;
+    }
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {

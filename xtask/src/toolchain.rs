@@ -4,6 +4,7 @@
 //! Debian's own Rust can stand in: it ships std as source, and cargo builds that into `target_wasm` along with the
 //! crates (`-Z build-std`), once.
 
+use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::debian;
+use crate::linker::Linker;
 use crate::paths::Dirs;
 use crate::proc;
 use crate::setup::Step;
@@ -28,25 +30,26 @@ pub struct WasmToolchain {
     /// Version as printed by `rustc --version`; part of the stamp of everything it builds.
     pub version: String,
     kind: Kind,
+    linker: Linker,
 }
 
 enum Kind {
     /// The caller's cargo, which has std for wasm32.
     Ordinary,
-    /// Debian's cargo, with std from source and LLVM's linker.
-    Debian { linker: PathBuf },
+    /// Debian's cargo, with std from source.
+    Debian,
 }
 
 impl WasmToolchain {
     /// Finds a toolchain, else installs one, else returns an error with the command to type.
     pub fn ensure(dirs: &Dirs, step: &mut Step) -> Result<Self> {
-        if let Some(found) = Self::ordinary() {
+        if let Some(found) = Self::ordinary(dirs)? {
             step.found(&found.version);
             return Ok(found);
         }
         // Checked before rustup is tried: on a machine that uses Debian's Rust, rustup has failed before and would
         // cost its time limit again.
-        if let Some(found) = Self::debian(&dirs.root)? {
+        if let Some(found) = Self::debian(dirs)? {
             step.found(&format!("Debian's {}, std from source", found.version));
             return Ok(found);
         }
@@ -55,7 +58,7 @@ impl WasmToolchain {
             let log = dirs.logs().join("rustup-target-add.log");
             let mut command = Command::new(rustup);
             let added = proc::must(command.args(["target", "add", TARGET]), &log, RUSTUP_LIMIT);
-            if let (Ok(()), Some(found)) = (added, Self::ordinary()) {
+            if let (Ok(()), Some(found)) = (added, Self::ordinary(dirs)?) {
                 step.installed(&found.version);
                 return Ok(found);
             }
@@ -63,7 +66,7 @@ impl WasmToolchain {
         if debian::may_install() {
             step.doing("apt-get install");
             debian::install(dirs, &debian::missing(&DEBIAN_PACKAGES))?;
-            if let Some(found) = Self::debian(&dirs.root)? {
+            if let Some(found) = Self::debian(dirs)? {
                 step.installed(&format!("Debian's {}, std from source", found.version));
                 return Ok(found);
             }
@@ -85,14 +88,13 @@ impl WasmToolchain {
     pub fn cargo(&self, dirs: &Dirs) -> Command {
         let mut command = match &self.kind {
             Kind::Ordinary => proc::cargo(),
-            Kind::Debian { linker } => {
+            Kind::Debian => {
                 let mut command = Command::new(DEBIAN_CARGO);
                 command
                     .env("RUSTC", DEBIAN_RUSTC)
                     .env("RUSTDOC", "/usr/bin/rustdoc")
                     // Allows -Z build-std on a stable compiler.
                     .env("RUSTC_BOOTSTRAP", "1")
-                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                     // `cargo run`, which started us, points these at the other toolchain.
                     .env_remove("LD_LIBRARY_PATH")
                     .env_remove("RUSTUP_TOOLCHAIN")
@@ -111,6 +113,7 @@ impl WasmToolchain {
         command
             .current_dir(&dirs.root)
             .env("CARGO_TARGET_DIR", &dirs.target_wasm);
+        self.linker.of(&mut command);
         command
     }
 
@@ -118,28 +121,41 @@ impl WasmToolchain {
     pub fn no_clippy(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Ordinary => None,
-            Kind::Debian { .. } => Some(
+            Kind::Debian => Some(
                 "Debian's Rust has no clippy and rustup's has no std for wasm32; where there is a network: rustup target add wasm32-unknown-unknown",
             ),
         }
     }
 
-    fn ordinary() -> Option<Self> {
+    fn ordinary(dirs: &Dirs) -> Result<Option<Self>> {
         let rustc = || Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        // rustc prints the directory whether it exists or not.
-        let libraries =
-            proc::first_line(rustc().args(["--print", "target-libdir", "--target", TARGET]))?;
-        if !Path::new(&libraries).is_dir() {
-            return None;
-        }
-        Some(Self {
-            version: proc::first_line(rustc().arg("--version"))?,
+        let libraries = |target: &[&str]| {
+            let printed = proc::first_line(rustc().args(["--print", "target-libdir"]).args(target));
+            // rustc prints the directory whether it exists or not.
+            printed.map(PathBuf::from).filter(|dir| dir.is_dir())
+        };
+        let (Some(_), Some(own), Some(version)) = (
+            libraries(&["--target", TARGET]),
+            libraries(&[]),
+            proc::first_line(rustc().arg("--version")),
+        ) else {
+            return Ok(None);
+        };
+        // rustup's Rust has LLVM's linker beside the libraries of the machine that it runs on.
+        let beside = (own.with_file_name("bin")).join(format!("rust-lld{EXE_SUFFIX}"));
+        let beside = Some(beside).filter(|linker| linker.is_file());
+        let Some(linker) = beside.or_else(|| proc::on_path("rust-lld")) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            version,
             kind: Kind::Ordinary,
-        })
+            linker: Linker::new(dirs, linker)?,
+        }))
     }
 
     /// Returns Debian's toolchain if all its parts are installed; an error if it is installed but too old.
-    fn debian(root: &Path) -> Result<Option<Self>> {
+    fn debian(dirs: &Dirs) -> Result<Option<Self>> {
         if !debian::is_debian() || !Path::new(DEBIAN_CARGO).is_file() || !debian::has_std_source() {
             return Ok(None);
         }
@@ -151,7 +167,7 @@ impl WasmToolchain {
         let (Some(version), Some(linker)) = (version, debian::wasm_ld()) else {
             return Ok(None);
         };
-        let wanted = rust_version(root)?;
+        let wanted = rust_version(&dirs.root)?;
         if number(&version) < number(&wanted) {
             bail!(
                 "expected Debian's rustc to be {wanted} or newer, found {version}: enable the security repository, \
@@ -161,7 +177,8 @@ impl WasmToolchain {
         }
         Ok(Some(Self {
             version,
-            kind: Kind::Debian { linker },
+            kind: Kind::Debian,
+            linker: Linker::new(dirs, linker)?,
         }))
     }
 }

@@ -47,6 +47,7 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
         if !features.is_empty() {
             flags.extend(["--features".to_owned(), features.join(",")]);
         }
+        flags.extend(together(tools));
         tools.module(package, &flags, out, out_name, &[])?;
         timed("threads", || tools.threads(threads, out))?;
         let flags = [&tools.config.wasm_opt.flags, &threads.wasm_opt_flags[..]].concat();
@@ -62,29 +63,36 @@ pub fn grammar(tools: &Tools) -> Result<Stamp> {
 /// Builds the module that hears.
 pub fn audio(tools: &Tools) -> Result<Stamp> {
     let sources = ["audio", "cpu", "modelfile"];
-    part(tools, &tools.config.audio, &sources, &with_core(tools))
+    part(tools, &tools.config.audio, &sources, &together(tools))
 }
 
 /// Builds the module that prepares pictures.
 pub fn pictures(tools: &Tools) -> Result<Stamp> {
     let sources = ["pictures", "cpu", "modelfile"];
-    part(tools, &tools.config.pictures, &sources, &with_core(tools))
+    part(tools, &tools.config.pictures, &sources, &together(tools))
 }
 
 /// Builds the module that translates.
 pub fn translation(tools: &Tools) -> Result<Stamp> {
     let sources = ["translation", "cpu", "modelfile"];
-    part(
-        tools,
-        &tools.config.translation,
-        &sources,
-        &with_core(tools),
-    )
+    part(tools, &tools.config.translation, &sources, &together(tools))
 }
 
-/// Returns flags that name the core as well, so that cargo gives shared crates the same features and compiles them once.
-fn with_core(tools: &Tools) -> [String; 2] {
-    ["-p", &tools.config.package].map(str::to_owned)
+/// Returns flags that name the modules with shared crates, whichever is wanted: cargo gives these crates the features that the
+/// named packages ask for, and would compile them and the core anew for another choice.
+fn together(tools: &Tools) -> Vec<String> {
+    let Config {
+        package,
+        audio,
+        pictures,
+        translation,
+        ..
+    } = tools.config;
+    let parts = [audio, pictures, translation].map(|part| &part.package);
+    let packages = [package].into_iter().chain(parts);
+    packages
+        .flat_map(|package| ["-p".to_owned(), package.clone()])
+        .collect()
 }
 
 fn part(tools: &Tools, part: &Part, sources: &[&str], flags: &[String]) -> Result<Stamp> {

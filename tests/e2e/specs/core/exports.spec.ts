@@ -2,7 +2,7 @@
  * Guards against the linker trap: when wasm-ld wraps every export in a call of all constructors, they run again at each
  * call, 2 ms each time. The test counts the runs of a constructor of ours. See ARCHITECTURE.md.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, root, SMOLLM2 } from "../../support/env.js";
 import { oneBrowser } from "../../support/full.js";
@@ -20,6 +20,11 @@ test("static constructors run once, however many exports are called", async ({ l
     return core.constructorRuns();
   }, `${BASE_URL}pkg/dist/wasm/hearth.js`);
   expect(runs).toBe(1);
+});
+
+test("the runtime's kernel compiler is not linked", () => {
+  // 13.6 MB with it and 7.2 without, before wasm-opt and with names (docs/decisions/047).
+  expect(statSync(join(root, "pkg/dist/wasm/hearth_bg.wasm")).size).toBeLessThan(10_000_000);
 });
 
 test("the benchmarks import what was built", () => {
