@@ -294,9 +294,35 @@ fn heads_with_norms_append_by_themselves() {
     ]);
 }
 
-/// Windows, sinks and soft caps; and layers that share what earlier ones keep, or their keys with their values.
+/// Windows, sinks and soft caps, of heads that share a key and of heads that do not.
 #[test]
-fn windows_sinks_and_shared_caches_go_with_appending() {
+fn windows_and_sinks_go_with_appending() {
+    check([
+        AttentionSpec {
+            sinks: true,
+            bias: true,
+            window: 70,
+            neox: true,
+            ..heads(1, 8, 64)
+        },
+        AttentionSpec {
+            sinks: true,
+            kv: KvType::F16,
+            ..heads(2, 2, 32)
+        },
+        AttentionSpec {
+            qk_norm: QkNorm::Head,
+            softcap: 1.5,
+            window: 64,
+            scale: 0.3,
+            ..heads(1, 4, 256)
+        },
+    ]);
+}
+
+/// Layers that share what earlier ones keep, or their keys with their values.
+#[test]
+fn shared_caches_go_with_appending() {
     use KvType::{F16, F32, Q8};
     let gemma = |kv_source, kv, heads| AttentionSpec {
         kv_source,
@@ -308,25 +334,6 @@ fn windows_sinks_and_shared_caches_go_with_appending() {
         ..heads
     };
     check([
-        AttentionSpec {
-            sinks: true,
-            bias: true,
-            window: 70,
-            neox: true,
-            ..heads(1, 8, 64)
-        },
-        AttentionSpec {
-            sinks: true,
-            kv: F16,
-            ..heads(2, 2, 32)
-        },
-        AttentionSpec {
-            qk_norm: QkNorm::Head,
-            softcap: 1.5,
-            window: 64,
-            scale: 0.3,
-            ..heads(1, 4, 256)
-        },
         gemma(KvSource::KeysOnly, F32, heads(1, 4, 512)),
         gemma(KvSource::KeysOnly, F16, heads(2, 3, 64)),
         gemma(KvSource::Earlier, Q8, heads(1, 8, 256)),
