@@ -155,6 +155,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         many_rows: false,
         alibi: 0.0,
         by_column: false,
+        folded: false,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::ops::in_place::InPlace;
 use crate::ops::inject::Place;
 use crate::ops::merge_rows::{MergeSpec, Merged};
 use crate::ops::projection::tile::TILE_TOKENS;
-use crate::ops::{Activation, KvType, Norm, Ops, StepState, Weight};
+use crate::ops::{Activation, KvType, Norm, Ops, Queries, StepState, Weight};
 use hearth_modelfile::vision::positions::{
     interpolated, of_axes, patch_places, patch_rotations, resized, rotations_in_halves, windows,
 };
@@ -84,11 +84,14 @@ impl Head {
         // The query stands in the last place, whose key and value are then those of the last row.
         let (query, attention) = (&self.query, &self.attention);
         step.seek(ops, n - 1, 1);
-        let projected = attention.project(ops, query, None, step, cache);
+        let asked = attention.project(ops, query, None, step);
+        let q = ops.rope_append(asked.clone(), &attention.attention, step, cache);
         step.seek(ops, 0, n);
-        attention.project(ops, x, None, step, cache);
+        let rows = attention.project(ops, x, None, step);
+        ops.rope_append(rows, &attention.attention, step, cache);
         step.seek(ops, n - 1, 1);
-        let y = attention.attend(ops, projected, query.clone(), step, cache, false);
+        let (q, residual) = (Queries::Ready(q), query.clone());
+        let y = attention.attend_with(ops, q, &asked, residual, step, cache, false);
         ops.bias(y, &self.bias, step, None)
     }
 }

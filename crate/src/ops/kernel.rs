@@ -116,11 +116,11 @@ impl Kernel {
     /// Creates a kernel from the module with its entry point, `main`.
     pub fn new(main: &'static Module, workgroup: u32) -> Self {
         // Room for the largest kernels: a kernel is built for every launch.
-        let mut modules = Vec::with_capacity(12);
+        let mut modules = Vec::with_capacity(16);
         modules.push(main);
         Self {
             modules,
-            consts: Vec::with_capacity(16),
+            consts: Vec::with_capacity(36),
             directive: "",
             workgroup,
         }

@@ -37,6 +37,7 @@ use burn::tensor::{Int, Tensor};
 pub use activation::Activation;
 use activation::GateOp;
 pub use attention::cache::KvCache;
+pub use attention::folded::Queries;
 pub use attention::kv::KvType;
 pub use attention::spec::{Attention, AttentionSpec, KvSource, QkNorm};
 use bias::{BiasOp, BiasSpec};

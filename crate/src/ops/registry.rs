@@ -15,6 +15,7 @@ pub fn variants() -> Vec<Kernel> {
         activation::variants(),
         affine::variants(),
         attention::variants(),
+        attention::folded::variants(),
         attention::gate_heads::variants(),
         attention::latent::variants(),
         attention::merge::variants(),

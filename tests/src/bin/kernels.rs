@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use hearth::Device;
 use hearth::ops::{
-    Activation, Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, RouteSpec, Router,
-    StepState, Tuning, state,
+    Activation, Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, Queries, RouteSpec,
+    Router, StepState, Tuning, state,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_tests::kernels::*;
@@ -164,14 +164,15 @@ fn main() {
                     ..attention(9, 3, 64, 1024)
                 };
                 let new = || ops.alloc_kv(3 * 1024, 64, kv);
-                let cache = KvCache::new(new(), new());
+                let mut cache = KvCache::new(new(), new());
                 let q = tensor(device, &values(1, 576), [1, 576]);
+                let qkv = tensor(device, &values(2, 960), [1, 960]);
                 let o = Packed::new(GgmlType::Q4_1, 1, 576, 576).upload(&ops, 576);
                 let state = state_with(&ops, &[(state::POS, vec![n - 1, 1])]);
                 let name = format!("{n} {} lanes {lanes}", kv.name());
                 let whole = Attention {
                     spec,
-                    rope: q.clone(),
+                    rope: tensor(device, &values(3, 64 * 1024), [1, 64 * 1024]),
                     attn_params: q.clone(),
                 };
                 let ms = time(&state, || {
@@ -187,8 +188,26 @@ fn main() {
                 });
                 print(&format!("attention split {name}"), ms, 2 * 576 * n as usize);
                 let ms = time(&state, || {
+                    let q = ops.rope_append(qkv.clone(), &whole, &state, &mut cache);
+                    drop(ops.attention(q, &cache, &state, &whole))
+                });
+                print(
+                    &format!("append, attention {name}"),
+                    ms,
+                    2 * 576 * n as usize,
+                );
+                let ms = time(&state, || {
+                    drop(ops.folded_attention(&qkv, &whole, &state, &mut cache))
+                });
+                print(
+                    &format!("append in attention {name}"),
+                    ms,
+                    2 * 576 * n as usize,
+                );
+                let ms = time(&state, || {
                     let y = tensor(device, &values(1, 576), [1, 576]);
-                    drop(ops.attention_linear_add(q.clone(), &q, &cache, &o, &state, y, &whole))
+                    let queries = Queries::Ready(q.clone());
+                    drop(ops.attention_linear_add(queries, &q, &mut cache, &o, &state, y, &whole))
                 });
                 print(&format!("attention + o_proj {name}"), ms, 576 * 576);
             }

@@ -84,44 +84,43 @@ impl Steps {
                 rope,
                 attn_params,
             };
-            let rope_append =
-                |attention: &Attention, pos: usize, n: usize, t: usize, cache: &mut _| {
-                    let cols = attention.spec.qkv_cols();
-                    let rows = all[pos * all_cols..(pos + n) * all_cols].chunks_exact(all_cols);
-                    let mut qkv: Vec<f32> = rows.flat_map(|row| &row[..cols]).copied().collect();
-                    // The contents of the rows after the tokens must not matter.
-                    qkv.resize(t * cols, 1e3);
-                    let state = live(&ops, pos, n);
-                    let qkv = tensor(device, &qkv, [t, cols]);
-                    (ops.rope_append(qkv.clone(), attention, &state, cache), qkv)
-                };
-            let project = |pos: usize, n: usize, t: usize, cache: &mut _| {
+            let project = |attention: &Attention, pos: usize, n: usize, t: usize| {
+                let cols = attention.spec.qkv_cols();
+                let rows = all[pos * all_cols..(pos + n) * all_cols].chunks_exact(all_cols);
+                let mut qkv: Vec<f32> = rows.flat_map(|row| &row[..cols]).copied().collect();
+                // The contents of the rows after the tokens must not matter.
+                qkv.resize(t * cols, 1e3);
+                tensor(device, &qkv, [t, cols])
+            };
+            let owner = Attention {
+                spec: whole,
+                ..attention.clone()
+            };
+            let begin = |pos: usize, n: usize, t: usize, cache: &mut _| {
+                let state = live(&ops, pos, n);
                 if spec.kv_source == KvSource::Earlier {
-                    let owner = Attention {
-                        spec: whole,
-                        ..attention.clone()
-                    };
-                    rope_append(&owner, pos, n, t, cache);
+                    let of_owner = project(&owner, pos, n, t);
+                    ops.rope_append(of_owner, &owner, &state, cache);
                 }
-                rope_append(&attention, pos, n, t, cache)
+                (project(&attention, pos, n, t), state)
             };
             let mut found = Vec::new();
             for (pos, n) in [(0, first), (first, second)] {
                 let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
-                let (q, _) = project(pos, n, t, &mut cache);
-                let state = live(&ops, pos, n);
+                let (qkv, state) = begin(pos, n, t, &mut cache);
+                let q = ops.rope_append(qkv, &attention, &state, &mut cache);
                 let a = ops.attention(q, &cache, &state, &attention);
                 found.extend_from_slice(&block_on(read_f32(&a)).unwrap()[..n * width]);
             }
             errors.check((device, what[0]), self, (&found, &expected), tolerance[0]);
 
             let pos = first + second;
-            let (q, qkv) = project(pos, 1, 1, &mut cache);
-            let state = live(&ops, pos, 1);
+            let (qkv, state) = begin(pos, 1, 1, &mut cache);
+            let queries = ops.queries(&qkv, &attention, &state, &mut cache);
             let y = ops.attention_linear_add(
-                q,
+                queries,
                 &qkv,
-                &cache,
+                &mut cache,
                 &weight.upload(&ops, rows),
                 &state,
                 tensor(device, &before, [1, rows]),

@@ -21,6 +21,7 @@ mod embeddings;
 mod experts;
 mod families;
 mod faults;
+mod folded;
 mod gemma4;
 mod hybrids;
 mod inspect;

@@ -86,6 +86,7 @@ pub(super) fn spec(
         splits: 1,
         many_rows: false,
         by_column: false,
+        folded: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::model::bounds::ProjectionBounds;
-use crate::ops::{Attention, KvCache, KvSource, KvType, Norm, Ops, StepState, Weight};
+use crate::ops::{Attention, KvCache, KvSource, KvType, Norm, Ops, Queries, StepState, Weight};
 
 /// Attention with its projections.
 pub struct AttentionMixer {
@@ -40,50 +40,65 @@ impl AttentionMixer {
         cache: &mut KvCache,
         add: bool,
     ) -> Tensor<2> {
-        let projected = self.project(ops, &x, norm, step, cache);
-        self.attend(ops, projected, x, step, cache, add)
+        let qkv = self.project(ops, &x, norm, step);
+        self.attend(ops, &qkv, x, step, cache, add)
     }
 
-    /// Returns q, ready for attention, and what was projected of norm(x); appends keys and values to the cache.
+    /// Returns what is projected of norm(x): [t, qkv_cols()].
     pub fn project(
         &self,
         ops: &Ops,
         x: &Tensor<2>,
         norm: Option<&Norm>,
         step: &StepState,
-        cache: &mut KvCache,
-    ) -> (Tensor<2>, Tensor<2>) {
-        let qkv = match &self.bounds {
+    ) -> Tensor<2> {
+        match &self.bounds {
             None => ops.norm_linear(x, norm, &self.qkv_proj, step),
             Some(bounds) => {
                 let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(x, norm, step, false));
                 bounds[0].linear(ops, &h, &self.qkv_proj, step)
             }
-        };
-        let q = ops.rope_append(qkv.clone(), &self.attention, step, cache);
-        (q, qkv)
+        }
     }
 
     /// Returns o_proj(attention) of what [`AttentionMixer::project`] returned: [t, d_model]; with `add` it is added to x, in the memory
-    /// of x.
+    /// of x. Appends keys and values to the cache.
     pub fn attend(
         &self,
         ops: &Ops,
-        (q, qkv): (Tensor<2>, Tensor<2>),
+        qkv: &Tensor<2>,
         x: Tensor<2>,
         step: &StepState,
-        cache: &KvCache,
+        cache: &mut KvCache,
         add: bool,
     ) -> Tensor<2> {
-        let attention = &self.attention;
+        let queries = ops.queries(qkv, &self.attention, step, cache);
+        self.attend_with(ops, queries, qkv, x, step, cache, add)
+    }
+
+    /// Returns the same for queries of [`Ops::queries`] or [`Ops::rope_append`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a tower's head has queries of its own"
+    )]
+    pub fn attend_with(
+        &self,
+        ops: &Ops,
+        queries: Queries,
+        qkv: &Tensor<2>,
+        x: Tensor<2>,
+        step: &StepState,
+        cache: &mut KvCache,
+        add: bool,
+    ) -> Tensor<2> {
+        let (attention, o_proj) = (&self.attention, &self.o_proj);
         if let Some(bounds) = &self.bounds {
-            // (towers have no gates)
-            let a = ops.attention(q, cache, step, attention);
-            return bounds[1].linear_to(ops, &a, &self.o_proj, step, x, add);
+            let a = ops.merged_attention(queries, qkv, cache, step, attention);
+            return bounds[1].linear_to(ops, &a, o_proj, step, x, add);
         }
         match add {
-            true => ops.attention_linear_add(q, &qkv, cache, &self.o_proj, step, x, attention),
-            false => ops.attention_linear(q, &qkv, cache, &self.o_proj, step, attention),
+            true => ops.attention_linear_add(queries, qkv, cache, o_proj, step, x, attention),
+            false => ops.attention_linear(queries, qkv, cache, o_proj, step, attention),
         }
     }
 }

@@ -65,8 +65,8 @@ impl LatentMixer {
         let plain = ops.head_columns(&q, plain);
         let compared = ops.routed_linear(&plain, &[&self.to_latent], &routes, step);
         let qkv = ops.join_latent(&q, &compared, &kv, &self.latent_norm, self.join);
-        let q = ops.rope_append(qkv.clone(), &self.attention, step, cache);
-        let sums = ops.merged_attention(q, &qkv, cache, step, &self.attention);
+        let queries = ops.queries(&qkv, &self.attention, step, cache);
+        let sums = ops.merged_attention(queries, &qkv, cache, step, &self.attention);
         let latents = HeadColumns {
             heads,
             width: shape.kept(),

@@ -59,8 +59,8 @@ impl AttentionAndMamba {
         add: bool,
     ) -> Tensor<2> {
         // (before the scan's output is added in the memory of x)
-        let projected = self.attention.project(ops, &x, norm, step, cache);
+        let qkv = self.attention.project(ops, &x, norm, step);
         let x = self.mamba.forward(ops, x, norm, step, state, add);
-        self.attention.attend(ops, projected, x, step, cache, true)
+        self.attention.attend(ops, &qkv, x, step, cache, true)
     }
 }

@@ -7,8 +7,8 @@
 // With SPLITS > 1, for one token, spans are left unmerged: merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 //
-// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, alibi or alibi_none, the cache as kv_f32, kv_f16 or
-// kv_q8, and scores_by_position or scores_by_column.
+// Modules: state, split_span, queries_ready or queries_projected, which have the tensors, seen or seen_ranges, sinks or
+// sinks_none, alibi or alibi_none, the cache as kv_f32, kv_f16 or kv_q8, and scores_by_position or scores_by_column.
 // Constants from the header:
 //   N_HEADS: u32
 //   GROUP: u32, query heads per key/value head
@@ -19,12 +19,6 @@
 //   SCALE: f32
 //   SOFTCAP: f32, 0 for none
 //   VALUES_ARE_KEYS: bool, the cache of keys is that of values, and the other one is not read
-@group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
-@group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
-@group(0) @binding(2) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
-@group(0) @binding(3) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-// [T, N_HEADS, HEAD_DIM4], or for SPLITS > 1 [N_HEADS, SPLITS, HEAD_DIM4 + 1] with (peak, sum, 0, 0) as the last vec4
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 
 const ROWS: u32 = HEADS * TOKENS; // at most 8
 const SLICE: u32 = 8u; // positions of a tile that one thread sums for one row
@@ -66,11 +60,7 @@ fn main(
     if (SPLITS > 1u && span.x >= span.y) {
         return;
     }
-    for (var i = lid; i < ROWS * HEAD_DIM4; i += WG) {
-        let row = i / HEAD_DIM4;
-        let t = t0 + min(row / HEADS, max(live, 1u) - 1u);
-        query[i] = SCALE * q[(t * N_HEADS + h0 + row % HEADS) * HEAD_DIM4 + i % HEAD_DIM4];
-    }
+    stage_queries(lid, h0, t0, live, span.y);
     workgroupBarrier();
     let first_row = h0 / GROUP * N_CTX;
 

@@ -1,9 +1,10 @@
-//! The launches of attention: rotation and append, attention itself, gates, the merge of spans.
+//! The launches of attention: rotation and append, attention itself or both in one, gates, the merge of spans.
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::ops::attention::cache::KvCache;
+use crate::ops::attention::folded::{self, FoldedAttentionOp, Queries};
 use crate::ops::attention::gate_heads::{self, GateHeadsOp};
 use crate::ops::attention::merge::{self, MergeOp};
 use crate::ops::attention::rope_append::{self, RopeAppendOp};
@@ -43,6 +44,58 @@ impl Ops {
         self.keep(Tensor::from_dispatch(q))
     }
 
+    /// Rotates and appends like [`Ops::rope_append`], unless attention of what was projected does so itself.
+    pub fn queries(
+        &self,
+        qkv: &Tensor<2>,
+        attention: &Attention,
+        state: &StepState,
+        cache: &mut KvCache,
+    ) -> Queries {
+        match seen_in(attention.spec, state).folds(qkv.dims()[0]) {
+            true => Queries::Projected,
+            false => Queries::Ready(self.rope_append(qkv.clone(), attention, state, cache)),
+        }
+    }
+
+    /// Computes attention of one token's queries in `qkv` against the caches, to which it appends first; merged unless the spec has
+    /// several splits.
+    pub fn folded_attention(
+        &self,
+        qkv: &Tensor<2>,
+        attention: &Attention,
+        state: &StepState,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
+        let spec = AttentionSpec {
+            folded: true,
+            ..self.by_column(1, seen_in(attention.spec, state))
+        };
+        if self.describes(|now| folded::describe(spec, now)) {
+            let [rows, cols] = spec.out_shape(1);
+            return self.empty(rows, cols);
+        }
+        let rope = state.rope().unwrap_or(&attention.rope);
+        let found = cache.update_with(|(k, v)| {
+            let (found, k, v) = Dispatch::folded_attention(
+                qkv.clone().into_dispatch(),
+                rope.clone().into_dispatch(),
+                attention.attn_params.clone().into_dispatch(),
+                state.words().into_dispatch(),
+                k.into_dispatch(),
+                v.into_dispatch(),
+                spec,
+            );
+            ((Tensor::from_dispatch(k), Tensor::from_dispatch(v)), found)
+        });
+        self.keep(Tensor::from_dispatch(found))
+    }
+
+    /// Returns the spec with keys that neighbours read together, if that is how this device is tuned.
+    fn by_column(&self, t: usize, spec: AttentionSpec) -> AttentionSpec {
+        spec.with_columns(t, self.tuning.subgroups && self.tuning.shapes.shared_keys)
+    }
+
     /// Computes attention of q against the caches, merged unless the spec has several splits.
     pub fn attention(
         &self,
@@ -52,12 +105,7 @@ impl Ops {
         attention: &Attention,
     ) -> Tensor<2> {
         let t = q.dims()[0];
-        let texts = state.texts();
-        let spec = match (state.is_block(), texts) {
-            (true, _) => attention.spec.for_block(),
-            (false, Some(_)) => attention.spec.for_texts(),
-            (false, None) => attention.spec,
-        };
+        let (texts, spec) = (state.texts(), seen_in(attention.spec, state));
         let spec = match self.tuning.shapes.many_queries {
             true => {
                 let Tuning {
@@ -69,7 +117,7 @@ impl Ops {
             }
             false => spec,
         };
-        let spec = spec.with_columns(t, self.tuning.subgroups && self.tuning.shapes.shared_keys);
+        let spec = self.by_column(t, spec);
         if self.describes(|now| attention::describe(t, spec, now)) {
             let [rows, cols] = spec.out_shape(t);
             return self.empty(rows, cols);
@@ -118,5 +166,14 @@ impl Ops {
             state.words().into_dispatch(),
             spec,
         )))
+    }
+}
+
+/// Returns the spec for the positions that this step's tokens see.
+fn seen_in(spec: AttentionSpec, state: &StepState) -> AttentionSpec {
+    match (state.is_block(), state.texts()) {
+        (true, _) => spec.for_block(),
+        (false, Some(_)) => spec.for_texts(),
+        (false, None) => spec,
     }
 }

@@ -1,5 +1,10 @@
-// Reads the KV cache in f32.
+// The KV cache in f32, as attention reads it and appends to it.
 alias Kv4 = vec4<f32>; // four values of a row
+
+// Returns four values as a row keeps them.
+fn pack4(v: vec4<f32>) -> Kv4 {
+    return v;
+}
 
 // Returns values 4 i to 4 i + 3 of a row.
 fn load_k(row: u32, i: u32) -> vec4<f32> {

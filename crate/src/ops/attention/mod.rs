@@ -11,11 +11,13 @@
 //!   [`merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
 //! - `extra`: the layer's attn_params, for its sinks; or the ranges, [T, 2]: the first position that a token sees, and the one behind
 //!   the last. From token to token neither decreases.
-//! - GPU: see `attention.wgsl` and, for many tokens, `attention_rows.wgsl`.
+//! - GPU: see `attention.wgsl` and, for many tokens, `attention_rows.wgsl`. For one token, [`folded`] has rotation and append in
+//!   the same launch.
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
 pub mod cache;
 mod calls;
+pub mod folded;
 pub mod gate_heads;
 pub mod kv;
 pub mod latent;
@@ -91,6 +93,11 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
             ("BLOCK", spec.block),
             ("VALUES_ARE_KEYS", spec.kv_source == KvSource::KeysAlone),
         ]);
+    let kernel = match (spec.many_rows, spec.folded) {
+        (true, _) => kernel,
+        (false, false) => kernel.module(&modules::QUERIES_READY),
+        (false, true) => folded::with_projected(kernel, spec),
+    };
     let kernel = match (spec.many_rows, spec.by_column) {
         (true, _) => kernel,
         (false, false) => kernel.module(&modules::SCORES_BY_POSITION),
@@ -105,13 +112,18 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
             .f32s([("SLOPES", slopes)])
             .u32s([("SLOPE_HEADS", slope_heads(spec.n_heads))]),
     };
-    if spec.sinks {
-        kernel
-            .module(&modules::SINKS)
-            .u32s([("SINKS_AT", spec.sinks_at() as u32)])
-    } else {
-        kernel.module(&modules::SINKS_NONE)
+    if !spec.sinks {
+        return kernel.module(&modules::SINKS_NONE);
     }
+    let kernel = match spec.folded {
+        true => kernel,
+        false => kernel
+            .module(&modules::ATTN_PARAMS)
+            .u32s([("ATTN_PARAMS", 5)]),
+    };
+    kernel
+        .module(&modules::SINKS)
+        .u32s([("SINKS_AT", spec.sinks_at() as u32)])
 }
 
 /// Returns the largest power of two that is not above the heads: so many have slopes in steps of their own.

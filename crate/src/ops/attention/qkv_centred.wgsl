@@ -1,11 +1,10 @@
 // q, k and v with their bias, and a LayerNorm of each head of the queries and keys, whose weights are its own.
 //
+// Modules: attn_params: bias [ROW], then weights [N_HEADS + N_KV, HEAD_DIM].
 // Constants from the header:
 //   BIAS: bool
 //   EPS: f32
-@group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [ROW], then weights [N_HEADS + N_KV, HEAD_DIM]
 
-const EXTRA_BUFFERS: u32 = 1u;
 const WEIGHTS: u32 = select(0u, ROW, BIAS);
 
 // The mean of the head that `factor_of` was last asked about.

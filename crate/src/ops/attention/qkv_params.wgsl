@@ -1,15 +1,15 @@
 // q, k and v with their bias, and the norm of queries and keys.
 //
+// Modules: attn_params: bias [ROW], then weights of the norms.
 // Constants from the header:
 //   BIAS: bool
 //   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys, 3 per head with its weights after the rotation,
 //     which keeps lengths
 //   V_NORM: bool, values are normalised per head, without weights
 //   EPS: f32
-@group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [ROW], then weights of the norms
 
-const EXTRA_BUFFERS: u32 = 1u;
 const WEIGHTS: u32 = select(0u, ROW, BIAS);
+const SUMS: u32 = 16u; // partial sums of a norm: every kernel has as many, so that all round alike
 
 fn biased(row_at: u32, col: u32) -> f32 {
     var v = qkv[row_at + col];
@@ -19,25 +19,47 @@ fn biased(row_at: u32, col: u32) -> f32 {
     return v;
 }
 
-// Returns the factor by which the norm multiplies a head's columns, apart from its weights.
-fn factor_of(row_at: u32, head: u32) -> f32 {
+// Returns the first column that a head's norm is over and the number of them; none without a norm.
+fn normed(head: u32) -> vec2<u32> {
     let is_value = head >= N_HEADS + N_KV;
     if (select(NORM == 0u, !V_NORM, is_value)) {
-        return 1.0;
+        return vec2<u32>(0u);
     }
-    var first = source(head);
-    var heads = 1u;
     if (NORM == 2u && !is_value) {
-        first = select(N_HEADS, 0u, head < N_HEADS);
-        heads = select(N_KV, N_HEADS, head < N_HEADS);
+        let is_query = head < N_HEADS;
+        return vec2<u32>(first_column(select(N_HEADS, 0u, is_query)), select(N_KV, N_HEADS, is_query) * HEAD_DIM);
     }
+    return vec2<u32>(first_column(source(head)), HEAD_DIM);
+}
+
+// Returns partial sum i of the squares of these columns.
+fn squares(row_at: u32, columns: vec2<u32>, i: u32) -> f32 {
     var sum = 0.0;
-    let at = first_column(first);
-    for (var c = 0u; c < heads * HEAD_DIM; c++) {
-        let v = biased(row_at, at + c);
+    for (var c = i; c < columns.y; c += SUMS) {
+        let v = biased(row_at, columns.x + c);
         sum += v * v;
     }
-    return inverseSqrt(sum / f32(heads * HEAD_DIM) + EPS);
+    return sum;
+}
+
+// Returns the factor by which the norm over these columns, with this sum of squares, multiplies them, apart from its weights.
+fn norm_factor(columns: vec2<u32>, sum: f32) -> f32 {
+    if (columns.y == 0u) {
+        return 1.0;
+    }
+    return inverseSqrt(sum / f32(columns.y) + EPS);
+}
+
+// Returns that factor for a head.
+fn factor_of(row_at: u32, head: u32) -> f32 {
+    let columns = normed(head);
+    var sum = 0.0;
+    if (columns.y > 0u) {
+        for (var i = 0u; i < SUMS; i++) {
+            sum += squares(row_at, columns, i);
+        }
+    }
+    return norm_factor(columns, sum);
 }
 
 fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {

@@ -1,5 +1,4 @@
 // q, k and v unchanged.
-const EXTRA_BUFFERS: u32 = 0u;
 
 fn factor_of(row_at: u32, head: u32) -> f32 {
     return 1.0;

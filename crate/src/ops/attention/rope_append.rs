@@ -47,9 +47,23 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
     };
     let kernel = kernel
         .module(&state::WGSL)
+        .module(&modules::APPENDED)
+        .u32s([("N_HEADS", spec.n_heads), ("N_CTX", spec.n_ctx)]);
+    preparing(kernel, spec, spec.has_params())
+}
+
+/// Adds to a kernel with the heads and the context what prepares a column of a head; with `attn_params` the kernel has that tensor.
+pub(super) fn preparing(kernel: Kernel, spec: AttentionSpec, attn_params: bool) -> Kernel {
+    let kernel = match attn_params {
+        true => kernel
+            .module(&modules::ATTN_PARAMS)
+            .u32s([("ATTN_PARAMS", 4)]),
+        false => kernel,
+    };
+    let kernel = kernel
         .module(&modules::ROTATE)
         .u32s([
-            ("N_HEADS", spec.n_heads),
+            ("EXTRA_BUFFERS", attn_params.into()),
             ("N_KV", spec.n_kv_heads),
             ("KV_PARTS", spec.kv_parts()),
             ("KEPT_PARTS", spec.kept_parts()),
@@ -57,7 +71,6 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("QUERY_HEADS", spec.query_heads()),
             ("HEAD_GATES", spec.head_gates()),
             ("ROPE_PAIRS", spec.rope_pairs),
-            ("N_CTX", spec.n_ctx),
             ("TEMPER_CTX", spec.temperature_ctx),
         ])
         .f32s([("TEMPER", spec.temperature)])

@@ -3,7 +3,7 @@
 // `value_of` returns qkv, with bias and norm if the model has them (qkv_*.wgsl).
 // grid: (ceil(OUT_HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
 //
-// Modules: state, rotate, qkv_plain, qkv_params or qkv_centred, append_f32 or append_f16.
+// Modules: state, rotate, appended, qkv_plain, qkv_params or qkv_centred, append_f32 or append_f16.
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let head = id.x / HALF;

@@ -3,7 +3,7 @@
 //
 // grid: (OUT_HEADS, T); a workgroup handles one head of one token.
 //
-// Modules: state, rotate, qkv_plain, qkv_params or qkv_centred.
+// Modules: state, rotate, appended, qkv_plain, qkv_params or qkv_centred.
 alias Kv2 = u32; // a word of a row
 
 const Q8_ROW: u32 = HEAD_DIM / 4u + 1u;

@@ -1,4 +1,4 @@
-// Shared by the kernels that append: their tensors, and a column of a head, prepared and rotated.
+// Shared by the kernels that append: what they read, and a column of a head, prepared and rotated.
 //
 // Constants from the header:
 //   N_HEADS: u32
@@ -18,13 +18,8 @@
 @group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, ROW]
 @group(0) @binding(1) var<storage, read_write> rope: array<vec2<f32>>; // [N_CTX, ROPE_PAIRS], (cos, sin)
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-@group(0) @binding(3) var<storage, read_write> q: array<vec2<f32>>; // [T, N_HEADS, HEAD_DIM / 2]
-@group(0) @binding(4u + EXTRA_BUFFERS) var<storage, read_write> k_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
-@group(0) @binding(5u + EXTRA_BUFFERS) var<storage, read_write> v_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
 
-const HALF: u32 = HEAD_DIM / 2u;
 const ROW: u32 = (QUERY_HEADS * N_HEADS + KV_PARTS * N_KV) * HEAD_DIM + HEAD_GATES;
-const OUT_HEADS: u32 = N_HEADS + KEPT_PARTS * N_KV;
 
 // Returns the head of qkv from which a head of q, of the keys or of the values is made.
 fn source(head: u32) -> u32 {

@@ -77,6 +77,8 @@ pub struct AttentionSpec {
     pub many_rows: bool,
     /// Whether neighbours read the columns of a key together, for one token: it needs subgroups, see [`Self::with_columns`].
     pub by_column: bool,
+    /// Whether attention of one token rotates its queries and appends by itself, see [`Self::folds`].
+    pub folded: bool,
 }
 
 impl AttentionSpec {
@@ -109,6 +111,7 @@ impl AttentionSpec {
         splits: 1,
         many_rows: false,
         by_column: false,
+        folded: false,
     };
 
     /// Returns how many of keys and values are projected.

@@ -1,8 +1,9 @@
 //! Projections: the choice of kernel, and of the steps fused with it.
 //!
 //! A one-token decode step fuses the preceding norm, the gated activation and the residual into the projection
-//! ([`crate::ops::projection::gemv`]): 6 launches per layer, and one more where attention is split. Several tokens share a
-//! weight ([`crate::ops::projection::tile`]); fused steps would be recomputed needlessly by each workgroup there.
+//! ([`crate::ops::projection::gemv`]): 5 launches per layer, one more where attention is split, and one where it cannot append
+//! ([`crate::ops::AttentionSpec::folds`]). Several tokens share a weight ([`crate::ops::projection::tile`]); fused steps would be
+//! recomputed needlessly by each workgroup there.
 
 pub mod by_expert;
 pub(in crate::ops) mod counters;
@@ -22,7 +23,9 @@ use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile}
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearEnd, LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
-use crate::ops::{Activation, Attention, KvCache, Norm, Ops, StepState, Weight, WeightPart};
+use crate::ops::{
+    Activation, Attention, KvCache, Norm, Ops, Queries, StepState, Weight, WeightPart,
+};
 use hearth_modelfile::families::AttentionGate;
 
 impl Ops {
@@ -302,57 +305,45 @@ impl Ops {
         self.gate(gate_up, activation)
     }
 
-    /// Returns Attention(q, cache) W^T as a new tensor; `qkv` is what has the gates, if there are any.
+    /// Returns Attention(queries, cache) W^T as a new tensor; `qkv` is what has the gates, and the queries themselves if they are not
+    /// ready.
     pub fn attention_linear(
         &self,
-        q: Tensor<2>,
+        queries: Queries,
         qkv: &Tensor<2>,
-        cache: &KvCache,
+        cache: &mut KvCache,
         weight: &Weight,
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
-        let y = self.empty(q.dims()[0], weight.rows);
-        self.keep(self.attention_linear_into(q, qkv, cache, weight, state, y, attention, false))
+        let y = self.empty(qkv.dims()[0], weight.rows);
+        let a = self.merged_attention(queries, qkv, cache, state, attention);
+        self.keep(self.linear_into(&a, weight, state, y, false))
     }
 
-    /// Returns residual + Attention(q, cache) W^T, in the memory of `residual`.
+    /// Returns residual + Attention(queries, cache) W^T, in the memory of `residual`.
     #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
     pub fn attention_linear_add(
         &self,
-        q: Tensor<2>,
+        queries: Queries,
         qkv: &Tensor<2>,
-        cache: &KvCache,
+        cache: &mut KvCache,
         weight: &Weight,
         state: &StepState,
         residual: Tensor<2>,
         attention: &Attention,
     ) -> Tensor<2> {
-        self.attention_linear_into(q, qkv, cache, weight, state, residual, attention, true)
+        let a = self.merged_attention(queries, qkv, cache, state, attention);
+        self.linear_into(&a, weight, state, residual, true)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
-    fn attention_linear_into(
-        &self,
-        q: Tensor<2>,
-        qkv: &Tensor<2>,
-        cache: &KvCache,
-        weight: &Weight,
-        state: &StepState,
-        y: Tensor<2>,
-        attention: &Attention,
-        add: bool,
-    ) -> Tensor<2> {
-        let a = self.merged_attention(q, qkv, cache, state, attention);
-        self.linear_into(&a, weight, state, y, add)
-    }
-
-    /// Returns Attention(q, cache), merged and gated: [t, n_heads * head_dim]; `qkv` is what has the gates, if there are any.
+    /// Returns Attention(queries, cache), merged and gated: [t, n_heads * head_dim]; `qkv` is what has the gates, and the queries
+    /// themselves if they are not ready.
     pub(crate) fn merged_attention(
         &self,
-        q: Tensor<2>,
+        queries: Queries,
         qkv: &Tensor<2>,
-        cache: &KvCache,
+        cache: &mut KvCache,
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
@@ -360,12 +351,14 @@ impl Ops {
             spec: attention.spec.split_for(self.tuning.attention_workgroups),
             ..attention.clone()
         };
-        if q.dims()[0] == 1 && split.spec.splits > 1 {
-            let spans = self.attention(q, cache, state, &split);
-            return self.merge_spans(&spans, qkv, state, split.spec);
-        }
-        let a = self.attention(q, cache, state, attention);
+        let is_split = qkv.dims()[0] == 1 && split.spec.splits > 1;
+        let attention = if is_split { &split } else { attention };
+        let a = match queries {
+            Queries::Ready(q) => self.attention(q, cache, state, attention),
+            Queries::Projected => self.folded_attention(qkv, attention, state, cache),
+        };
         match attention.spec.gate {
+            _ if is_split => self.merge_spans(&a, qkv, state, attention.spec),
             AttentionGate::None => a,
             _ => self.gate_heads(a, qkv, attention.spec),
         }
