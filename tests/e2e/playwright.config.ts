@@ -6,7 +6,7 @@ const specs = (...names: string[]): string[] => names.map((name) => `**/${name}.
 const MODELS = specs("families", "folders", "tiny", "embeddings", "gemma");
 
 /** Specs that need the machine to themselves: they run a real model, measure, or install frameworks. */
-const HEAVY = specs("counters", "frameworks", "lifetimes", "memory", "performance", "smollm2", "threads");
+const HEAVY = specs("counters", "frameworks", "lifetimes", "memory", "performance", "smollm2", "threads", "true-shape");
 
 /**
  * Runs against a server (HEARTH_URL) with fault injection: `cargo xtask serve --faults`, or `cargo xtask test`, which

@@ -1,5 +1,7 @@
 /** A GGUF file in a real model's shape with weights of zero, generated as a stream in the page: no such file exists. */
 
+import { F32, header, Q4_0, type Tensor, type Value } from "./gguf.js";
+
 export interface Shape {
   n_layers: number;
   d_model: number;
@@ -7,19 +9,6 @@ export interface Shape {
   n_kv_heads: number;
   d_ff: number;
   vocab: number;
-}
-
-const F32 = 0;
-const Q4_0 = 2;
-const U32 = 4;
-const FLOAT = 6;
-const STRING = 8;
-const ARRAY = 9;
-
-interface Tensor {
-  name: string;
-  shape: number[];
-  type: number;
 }
 
 function tensors({ n_layers, d_model, n_heads, n_kv_heads, d_ff, vocab }: Shape): Tensor[] {
@@ -47,75 +36,23 @@ function tensors({ n_layers, d_model, n_heads, n_kv_heads, d_ff, vocab }: Shape)
 
 /** Returns the header's bytes and the length of the whole file. */
 export function synthetic(shape: Shape): { header: number[]; total: number } {
-  const parts: Buffer[] = [];
-  const u32 = (n: number): void => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(n);
-    parts.push(bytes);
-  };
-  const u64 = (n: number): void => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(BigInt(n));
-    parts.push(bytes);
-  };
-  const text = (value: string): void => {
-    const bytes = Buffer.from(value);
-    u64(bytes.length);
-    parts.push(bytes);
-  };
-  const all = tensors(shape);
-  const numbers: [string, number][] = [
-    ["block_count", shape.n_layers],
-    ["embedding_length", shape.d_model],
-    ["attention.head_count", shape.n_heads],
-    ["attention.head_count_kv", shape.n_kv_heads],
-    ["feed_forward_length", shape.d_ff],
-    ["context_length", 4096],
+  const { bytes, total } = header(metadata(shape), tensors(shape));
+  return { header: [...bytes], total };
+}
+
+function metadata(shape: Shape): [string, Value][] {
+  return [
+    ["llama.block_count", { u32: shape.n_layers }],
+    ["llama.embedding_length", { u32: shape.d_model }],
+    ["llama.attention.head_count", { u32: shape.n_heads }],
+    ["llama.attention.head_count_kv", { u32: shape.n_kv_heads }],
+    ["llama.feed_forward_length", { u32: shape.d_ff }],
+    ["llama.context_length", { u32: 4096 }],
+    ["llama.attention.layer_norm_rms_epsilon", { f32: 1e-5 }],
+    ["general.architecture", { text: "llama" }],
+    ["tokenizer.ggml.model", { text: "gpt2" }],
+    ["tokenizer.ggml.pre", { text: "smollm" }],
+    ["tokenizer.ggml.tokens", { texts: Array.from({ length: shape.vocab }, (_, i) => `t${String(i)}`) }],
+    ["tokenizer.ggml.merges", { texts: [] }],
   ];
-  parts.push(Buffer.from("GGUF"));
-  u32(3);
-  u64(all.length);
-  u64(numbers.length + 6);
-  for (const [key, value] of numbers) {
-    text(`llama.${key}`);
-    u32(U32);
-    u32(value);
-  }
-  text("llama.attention.layer_norm_rms_epsilon");
-  u32(FLOAT);
-  const eps = Buffer.alloc(4);
-  eps.writeFloatLE(1e-5);
-  parts.push(eps);
-  for (const [key, value] of [
-    ["general.architecture", "llama"],
-    ["tokenizer.ggml.model", "gpt2"],
-    ["tokenizer.ggml.pre", "smollm"],
-  ] as const) {
-    text(key);
-    u32(STRING);
-    text(value);
-  }
-  text("tokenizer.ggml.tokens");
-  u32(ARRAY);
-  u32(STRING);
-  u64(shape.vocab);
-  for (let i = 0; i < shape.vocab; i++) text(`t${String(i)}`);
-  text("tokenizer.ggml.merges");
-  u32(ARRAY);
-  u32(STRING);
-  u64(0);
-  let at = 0;
-  for (const { name, shape: dims, type } of all) {
-    text(name);
-    u32(dims.length);
-    for (const dim of dims) u64(dim);
-    u32(type);
-    u64(at);
-    const elements = dims.reduce((a, b) => a * b, 1);
-    const bytes = type === F32 ? 4 * elements : (elements / 32) * 18;
-    at += Math.ceil(bytes / 32) * 32;
-  }
-  const header = Buffer.concat(parts);
-  const padded = Math.ceil(header.length / 32) * 32;
-  return { header: [...Buffer.concat([header], padded)], total: padded + at };
 }

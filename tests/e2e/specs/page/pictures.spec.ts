@@ -6,10 +6,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { chromium } from "@playwright/test";
 import { Chat } from "../../support/chat.js";
 import { openChromium } from "../../support/chromium.js";
-import { conversationFile, keptMessages, titles } from "../../support/conversations.js";
+import { conversationFile, titles } from "../../support/conversations.js";
 import { CHROMIUM, goldenFile, TINY } from "../../support/env.js";
 import { inFull, oneBrowser } from "../../support/full.js";
 import { LlmServer } from "../../support/llm-server.js";
+import { looksOnce } from "../../support/looks.js";
 import { drawn, dropPicture, keptFiles, paste, shownPictures, useServer } from "../../support/pictures.js";
 import { expect, test } from "../../support/test.js";
 
@@ -224,49 +225,7 @@ for (const browserName of ["chromium", "firefox"] as const) {
     await chat.open({ device: "cpu", max_tokens: 4, temperature: 0 });
     await chat.tab.setFile("#file", ...SMOLVLM);
     await chat.waitReady();
-    const known = new Set<string>();
-    /** Waits for the next answer; returns the frames that the tower has looked at, and the question's tokens: all, and those known. */
-    const counted = async (): Promise<{ frames: number; prompt: number; cached: number }> => {
-      const fresh = async () =>
-        (await keptMessages(chat)).filter(
-          ({ id, end, stats }) => stats !== null && end !== "running" && !known.has(id),
-        );
-      await expect.poll(async () => (await fresh()).length, { timeout: 60_000 }).toBe(1);
-      const [answer] = await fresh();
-      if (!answer?.stats) throw new Error("the answer is gone");
-      known.add(answer.id);
-      const { frames = 0 } = await chat.stats();
-      return { ...answer.stats, frames };
-    };
-    await chat.ask("Hi, 42!");
-    const text = await counted();
-    expect(text.frames).toBe(0);
-
-    await chat.tab.click("#new-chat");
-    await paste(chat, "red");
-    await chat.tab.waitVisible("#pictures img", 20_000);
-    await chat.ask("Hi, 42!");
-    const red = await counted();
-    expect(red.frames).toBeGreaterThan(0);
-    expect(red.prompt).toBeGreaterThan(text.prompt);
-
-    // Another text does not show the tower the picture again, nor read it.
-    await chat.tab.click('.message.user .icon-button[aria-label="Edit message"]');
-    await chat.tab.fill("textarea.edit", "And 43?");
-    await chat.tab.press("Enter");
-    const edited = await counted();
-    expect(edited.frames).toBe(red.frames);
-    expect(edited.cached).toBeGreaterThan(red.prompt - text.prompt);
-
-    // Another picture is looked at, and nothing of the first one answers for it.
-    await chat.tab.click("#new-chat");
-    await paste(chat, "blue");
-    await chat.tab.waitVisible("#pictures img", 20_000);
-    await chat.ask("And 43?");
-    const blue = await counted();
-    expect(blue.frames).toBe(2 * red.frames);
-    expect(blue.cached).toBeLessThan(red.prompt - text.prompt);
-    expect(await chat.count(".left-out")).toBe(0);
+    await looksOnce(chat);
     expect(server.asked).toEqual([]);
     expect(chat.tab.errors).toEqual([]);
   });
