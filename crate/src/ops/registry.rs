@@ -36,6 +36,7 @@ pub fn variants() -> Vec<Kernel> {
         recurrent::gated_norm::variants(),
         recurrent::selective_scan::variants(),
         sampling::variants(),
+        sampling::ranges::variants(),
     ]
     .into_iter()
     .flatten()
