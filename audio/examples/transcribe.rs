@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 language,
                 probability,
             } => println!("{language} {probability:.3}"),
-            Event::Progress { .. } | Event::Done { .. } => {}
+            _ => {}
         }
     }
     let took = start.elapsed().as_secs_f64();

@@ -1,5 +1,7 @@
 //! Whisper's rules on logits and on what came out (transformers' `WhisperTimeStampLogitsProcessor`, openai/whisper `decoding.py`).
 
+use std::ops::Range;
+
 use hearth_modelfile::{Error, Result};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
@@ -37,60 +39,140 @@ pub fn suppress(logits: &mut [f32], ids: &[usize]) {
     }
 }
 
+/// Ids that may follow a text by the rules on what stands in it already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// Text, and what else stands before the times.
+    pub text: Range<usize>,
+    pub times: Range<usize>,
+}
+
+impl Allowed {
+    /// Returns all of `n_vocab` ids, where no times are written.
+    #[must_use]
+    pub fn all(n_vocab: usize) -> Self {
+        Self {
+            text: 0..n_vocab,
+            times: n_vocab..n_vocab,
+        }
+    }
+
+    /// Applies the rules of timestamps to the step after `sequence`, the ids since the prompt.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] if the vocabulary has no timestamps, or the text's end is none of its ids.
+    pub fn after(sequence: &[usize], ids: &Ids, n_vocab: usize) -> Result<Self> {
+        let begin = ids.timestamp_begin();
+        if begin >= n_vocab || ids.eot >= begin {
+            return Err(Error::Metadata {
+                key: "no_timestamps_token_id".into(),
+                expected: format!("an id before timestamps among {n_vocab} logits"),
+                found: ids.no_timestamps.to_string(),
+            });
+        }
+        // (`<|notimestamps|>`, the last id before the times, is never written)
+        let (mut text, mut times) = (0..ids.no_timestamps, begin..n_vocab);
+        let is_time = |id: &usize| *id >= begin;
+        let last = sequence.last().is_some_and(is_time);
+        let before = sequence.len() < 2 || sequence.get(sequence.len() - 2).is_some_and(is_time);
+        if let Some(&time) = sequence.iter().rev().find(|id| is_time(id)) {
+            // A segment that stands open may end where the last one did; one that begins must not have a length of 0.
+            let open = last && !before;
+            times.start = if open { time } else { time.saturating_add(1) };
+        }
+        if last && before {
+            times.start = n_vocab;
+        } else if last {
+            text.start = ids.eot;
+        }
+        if sequence.is_empty() {
+            text.start = text.end;
+            if let Some(most) = ids.max_initial_timestamp {
+                times.end = begin.saturating_add(most).saturating_add(1).min(n_vocab);
+            }
+        }
+        times.start = times.start.min(times.end);
+        text.start = text.start.min(text.end);
+        Ok(Self { text, times })
+    }
+}
+
 /// Applies the rules of timestamps to the `logits` `[n_vocab]` of the step after `sequence`, the ids since the prompt.
 ///
 /// # Errors
-/// [`Error::Metadata`] if the vocabulary has no timestamps, or the text's end is none of its ids.
+/// As [`Allowed::after`].
 pub fn timestamps(logits: &mut [f32], sequence: &[usize], ids: &Ids) -> Result<()> {
-    let begin = ids.timestamp_begin();
-    if begin >= logits.len() || ids.eot >= begin {
-        return Err(Error::Metadata {
-            key: "no_timestamps_token_id".into(),
-            expected: format!("an id before timestamps among {} logits", logits.len()),
-            found: ids.no_timestamps.to_string(),
-        });
+    let Allowed { text, times } = Allowed::after(sequence, ids, logits.len())?;
+    for banned in [
+        0..text.start,
+        text.end..times.start,
+        times.end..logits.len(),
+    ] {
+        logits[banned].fill(f32::NEG_INFINITY);
     }
-    let is_time = |id: &usize| *id >= begin;
-    let ban = |logits: &mut [f32], from: usize, to: usize| {
-        let to = to.min(logits.len());
-        logits
-            .get_mut(from..to)
-            .unwrap_or_default()
-            .fill(f32::NEG_INFINITY);
-    };
-    suppress(logits, &[ids.no_timestamps]);
-    let last = sequence.last().is_some_and(is_time);
-    let before = sequence.len() < 2 || sequence.get(sequence.len() - 2).is_some_and(is_time);
-    if last && before {
-        ban(logits, begin, usize::MAX);
-    } else if last {
-        ban(logits, 0, ids.eot);
-    }
-    if let Some(&time) = sequence.iter().rev().find(|id| is_time(id)) {
-        // A segment that stands open may end where the last one did; one that begins must not have a length of 0.
-        let open = last && !before;
-        ban(
-            logits,
-            begin,
-            if open { time } else { time.saturating_add(1) },
-        );
-    }
-    if sequence.is_empty() {
-        ban(logits, 0, begin);
-        if let Some(most) = ids.max_initial_timestamp {
-            ban(
-                logits,
-                begin.saturating_add(most).saturating_add(1),
-                usize::MAX,
-            );
-        }
-    }
-    let (text, times) = logits.split_at(begin);
-    let best_text = text.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if log_sum_exp(times) > f64::from(best_text) {
-        ban(logits, 0, begin);
+    let (before, after) = logits.split_at_mut(ids.timestamp_begin());
+    let best_text = before.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if log_sum_exp(after) > f64::from(best_text) {
+        before.fill(f32::NEG_INFINITY);
     }
     Ok(())
+}
+
+/// What is to know of the logits of a range of ids, without those that are suppressed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    pub largest: f32,
+    /// The lowest id that has it.
+    pub id: usize,
+    /// Sum of the exponentials of what the logits are more than the largest; 0 for a range without ids.
+    pub sum: f64,
+}
+
+impl Found {
+    /// Reads the four numbers of the core's search.
+    #[must_use]
+    pub fn read(numbers: &[f32; 4]) -> Self {
+        let [largest, id, sum, _] = *numbers;
+        Self {
+            largest,
+            id: id as usize,
+            sum: f64::from(sum),
+        }
+    }
+
+    /// Returns the logarithm of the sum of the exponentials of the logits.
+    #[must_use]
+    pub fn log_sum_exp(&self) -> f64 {
+        match self.sum > 0.0 {
+            true => f64::from(self.largest) + self.sum.ln(),
+            false => f64::NEG_INFINITY,
+        }
+    }
+
+    fn best(&self) -> f64 {
+        match self.sum > 0.0 {
+            true => f64::from(self.largest),
+            false => f64::NEG_INFINITY,
+        }
+    }
+}
+
+/// Returns the likeliest id of text and times that are allowed, and its log-probability among them: all text is banned where the times
+/// together are likelier than the likeliest of it.
+#[must_use]
+pub fn likeliest(text: &Found, times: &Found) -> (usize, f64) {
+    let of_times = times.log_sum_exp();
+    if of_times > text.best() {
+        return (times.id, times.best() - of_times);
+    }
+    // (of equal logits the lowest id, and there is text)
+    let best = match times.best() > text.best() {
+        true => times,
+        false => text,
+    };
+    let of_text = text.log_sum_exp();
+    let both = of_text + (of_times - of_text).exp().ln_1p();
+    (best.id, best.best() - both)
 }
 
 /// Returns the logarithm of the sum of the exponentials of `values`; minus infinity for none.

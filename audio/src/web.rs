@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::subtitles::{Cue, srt, vtt};
 use crate::vad::Listener;
-use crate::whisper::{Loader, Options, Transcription, Whisper};
+use crate::whisper::{Handed, Loader, Options, Parts, Transcription, Whisper};
 use crate::{resample, wav};
 use hearth_modelfile::{Error, Result};
 
@@ -55,21 +55,92 @@ impl SpeechLoader {
         Ok(self.0.push(chunk)?)
     }
 
+    /// Makes tensors that come be handed over, to a network elsewhere, instead of kept.
+    #[wasm_bindgen(js_name = handOver)]
+    pub fn hand_over(&mut self) {
+        self.0 = Loader::handing_over();
+    }
+
+    /// Returns the next tensor that is handed over, if it has come.
+    pub fn handed(&mut self) -> Option<HandedTensor> {
+        self.0.hand_over().map(HandedTensor)
+    }
+
     /// Makes the model.
     pub fn finish(self) -> Result<SpeechModel, Thrown> {
-        Ok(SpeechModel(Rc::new(self.0.finish()?)))
+        let model = self.0.finish()?;
+        Ok(SpeechModel {
+            parts: Rc::clone(&model.parts),
+            parameters: model.parameters,
+            bytes: model.bytes,
+            network: Some(Rc::new(model)),
+        })
+    }
+
+    /// Makes a model whose tensors were all handed over.
+    #[wasm_bindgen(js_name = finishElsewhere)]
+    pub fn finish_elsewhere(self) -> Result<SpeechModel, Thrown> {
+        let (parts, parameters) = self.0.finish_elsewhere()?;
+        Ok(SpeechModel {
+            parts: Rc::new(parts),
+            parameters,
+            bytes: 0,
+            network: None,
+        })
+    }
+}
+
+/// A tensor for a network elsewhere.
+#[wasm_bindgen(js_name = HandedTensor)]
+pub struct HandedTensor(Handed);
+
+#[wasm_bindgen(js_class = HandedTensor)]
+impl HandedTensor {
+    /// Its name.
+    #[wasm_bindgen(getter)]
+    pub fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    /// Rows of a matrix; 1 of what is added.
+    #[wasm_bindgen(getter)]
+    pub fn rows(&self) -> usize {
+        self.0.rows
+    }
+
+    /// Columns.
+    #[wasm_bindgen(getter)]
+    pub fn cols(&self) -> usize {
+        self.0.cols
+    }
+
+    /// Whether the values are f16.
+    #[wasm_bindgen(getter)]
+    pub fn halves(&self) -> bool {
+        self.0.halves
+    }
+
+    /// Returns the bytes of the values, once.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0.bytes)
     }
 }
 
 /// A loaded model.
 #[wasm_bindgen(js_name = SpeechModel)]
-pub struct SpeechModel(Rc<Whisper>);
+pub struct SpeechModel {
+    parts: Rc<Parts>,
+    /// The network, if it is computed here.
+    network: Option<Rc<Whisper>>,
+    parameters: u64,
+    bytes: u64,
+}
 
 #[wasm_bindgen(js_class = SpeechModel)]
 impl SpeechModel {
     /// Returns what is known about the model, as JSON.
     pub fn info(&self) -> String {
-        let specials = &self.0.specials;
+        let specials = &self.parts.specials;
         let languages: Vec<&str> = match specials.languages.as_slice() {
             [] => vec!["en"],
             languages => languages.iter().map(|(code, _)| code.as_str()).collect(),
@@ -77,18 +148,25 @@ impl SpeechModel {
         serde_json::json!({
             "isMultilingual": specials.is_multilingual(),
             "languages": languages,
-            "nMels": self.0.config.n_mels,
-            "parameters": self.0.parameters,
-            "bytes": self.0.bytes,
+            "nMels": self.parts.config.n_mels,
+            "parameters": self.parameters,
+            "bytes": self.bytes,
         })
         .to_string()
+    }
+
+    /// Returns what a network elsewhere has to know, as JSON.
+    pub fn network(&self) -> String {
+        self.parts.network()
     }
 
     /// Begins to write down samples at 16 kHz. `options`: [`Options`] as JSON.
     pub fn start(&self, samples: Vec<f32>, options: &str) -> Result<TranscriptionRun, Thrown> {
         let options: Options = parse("options", options)?;
-        let run = Transcription::new(Rc::clone(&self.0), samples, options)?;
-        Ok(TranscriptionRun(run))
+        Ok(TranscriptionRun(match &self.network {
+            Some(network) => Transcription::new(Rc::clone(network), samples, options)?,
+            None => Transcription::elsewhere(Rc::clone(&self.parts), samples, options)?,
+        }))
     }
 }
 
@@ -102,6 +180,17 @@ impl TranscriptionRun {
     pub fn next(&mut self) -> Result<Option<String>, Thrown> {
         let event = self.0.next()?;
         Ok(event.map(|event| serde_json::json!(event).to_string()))
+    }
+
+    /// Returns the window that a network elsewhere is to hear.
+    pub fn mel(&self) -> Vec<f32> {
+        self.0.mel().to_vec()
+    }
+
+    /// Takes the numbers of a network elsewhere; returns the event that they came to as JSON.
+    pub fn answer(&mut self, numbers: &[f32]) -> Result<String, Thrown> {
+        let event = self.0.answer(numbers)?;
+        Ok(serde_json::json!(event).to_string())
     }
 }
 

@@ -12,6 +12,7 @@ const MODEL: SpeechInfo = {
   name: "whisper-base",
   isMultilingual: true,
   languages: ["en", "de"],
+  device: "cpu",
   nMels: 80,
   parameters: 1,
   bytes: 1,

@@ -9,6 +9,7 @@ const MODEL: SpeechInfo = {
   name: "whisper-base",
   isMultilingual: true,
   languages: ["en", "de", "zh", "jw"],
+  device: "cpu",
   nMels: 80,
   parameters: 1,
   bytes: 1,

@@ -1,5 +1,6 @@
 /** A worker for Node that recognises speech. */
 import { SpeechHost } from "../src/audio/worker/host.js";
+import { CORE } from "./audio-core.js";
 import { MODULE } from "./audio-module.js";
 import { ModuleWorkerDouble, type Post } from "./module-worker-double.js";
 
@@ -15,6 +16,6 @@ export class AudioWorkerDouble extends ModuleWorkerDouble {
   }
 
   protected override host(post: Post): SpeechHost {
-    return new SpeechHost({ wasm: MODULE, wasmUrl: "about:blank", post });
+    return new SpeechHost({ wasm: MODULE, wasmUrl: "about:blank", core: CORE, coreUrl: "about:blank", post });
   }
 }

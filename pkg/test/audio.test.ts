@@ -23,7 +23,8 @@ describe("a load", () => {
     const phases: string[] = [];
     const transcriber = await create({ onProgress: ({ phase, loaded }) => phases.push(`${phase} ${String(loaded)}`) });
     const { languages } = fake;
-    const info = { name: "ggml-tiny", isMultilingual: true, languages, nMels: 80, parameters: 7, bytes: 100 };
+    const facts = { isMultilingual: true, languages, nMels: 80, parameters: 7, bytes: 100 };
+    const info = { name: "ggml-tiny", device: "cpu", ...facts };
     expect(transcriber.model).toEqual(info);
     expect(phases).toEqual(["download 100", "ready 100"]);
     expect(AudioWorkerDouble.all[0]?.options.name).toBe("hearth-audio");

@@ -1,6 +1,7 @@
 //! Sizes of a Whisper model, and the ids that its decoding needs.
 
 use hearth_modelfile::{Error, Result};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::languages::LANGUAGES;
@@ -16,7 +17,8 @@ const NO_LANGUAGES: usize = 51_766;
 const MAX_SIZE: u64 = 1 << 20;
 
 /// Hyperparameters of encoder and decoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Config {
     pub d_model: usize,
     pub encoder_layers: usize,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::elsewhere::Work;
 use super::words::Word;
 
 /// Reports of a transcription.
@@ -14,8 +15,27 @@ pub enum Event {
     Language { language: String, probability: f64 },
     /// Segments of one window; they do not change any more.
     Segments { segments: Vec<SegmentText> },
+    /// A network elsewhere is to hear [`super::Transcription::mel`]; then [`super::Transcription::answer`] is called without numbers.
+    Encode,
+    /// It is to compute tokens, see [`super::elsewhere::Work`], and the answer has the numbers.
+    Decode {
+        from: usize,
+        ids: Vec<usize>,
+        picks: Vec<usize>,
+    },
+    /// It is to compute a text again; the answer has the weights [heads, ids, positions] of these heads, each a layer's number and its own.
+    Align {
+        ids: Vec<usize>,
+        heads: Vec<(usize, usize)>,
+    },
     /// The end.
     Done { duration: f64 },
+}
+
+impl From<Work> for Event {
+    fn from(Work { from, ids, picks }: Work) -> Self {
+        Event::Decode { from, ids, picks }
+    }
 }
 
 /// A segment in the shape of OpenAI's `verbose_json`.

@@ -9,10 +9,10 @@ use hearth_modelfile::container::{Parsed, TensorInfo};
 use hearth_modelfile::{Error, Result};
 
 use super::config::{Config, Specials};
-use super::model::Whisper;
-use super::tensors::Tensors;
+use super::model::{Parts, Whisper};
+use super::tensors::{Handed, Tensors};
 use super::vocabulary::Vocabulary;
-use super::{ggml, heads, model};
+use super::{ggml, heads};
 
 /// Length of what is read at once before the kind of a file is known.
 const MAGIC_BYTES: usize = 9;
@@ -50,6 +50,19 @@ impl Default for Loader {
 }
 
 impl Loader {
+    /// Begins a load of a model that is computed elsewhere: its tensors are handed over as they come.
+    pub fn handing_over() -> Self {
+        Self {
+            tensors: Tensors::handing_over(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the next tensor that is handed over, if it has come.
+    pub fn hand_over(&mut self) -> Option<Handed> {
+        self.tensors.hand_over()
+    }
+
     /// Gives a text of the model's folder by its name.
     pub fn text(&mut self, name: &str, text: &str) {
         self.texts.insert(name.to_owned(), text.to_owned());
@@ -154,6 +167,20 @@ impl Loader {
     /// [`Error::Metadata`] if it is no complete Whisper model, or has more than one computes; [`Error::InvalidRequest`] if a text of
     /// the folder is missing.
     pub fn finish(self) -> Result<Whisper> {
+        let (parts, tensors) = self.parts()?;
+        Whisper::new(parts, tensors)
+    }
+
+    /// Returns what the files of a model that is computed elsewhere say besides its weights, and the number of these.
+    ///
+    /// # Errors
+    /// As [`Loader::finish`].
+    pub fn finish_elsewhere(self) -> Result<(Parts, u64)> {
+        let (parts, tensors) = self.parts()?;
+        Ok((parts, tensors.size().0))
+    }
+
+    fn parts(self) -> Result<(Parts, Tensors)> {
         let is_whole = match &self.stage {
             Stage::Safetensors { tensors, .. } => tensors.is_empty(),
             Stage::Ggml(_) => self.buffer.is_empty(),
@@ -187,7 +214,7 @@ impl Loader {
                     specials.previous - 1,
                     specials.ids.no_timestamps - 1,
                 ]);
-                model::Parts {
+                Parts {
                     config: header.config,
                     specials,
                     vocabulary,
@@ -198,7 +225,7 @@ impl Loader {
                 let specials =
                     Specials::from_json(text("generation_config.json")?, config.n_vocab)?;
                 let vocabulary = Vocabulary::from_json(text("tokenizer.json")?, specials.ids.eot)?;
-                model::Parts {
+                Parts {
                     config,
                     specials,
                     vocabulary,
@@ -208,6 +235,6 @@ impl Loader {
         if parts.specials.alignment_heads.is_empty() {
             parts.specials.alignment_heads = heads::known(&parts.config);
         }
-        Whisper::new(parts, self.tensors)
+        Ok((parts, self.tensors))
     }
 }

@@ -1,4 +1,4 @@
-//! Whisper on the CPU (Radford et al. 2022, arXiv:2212.04356).
+//! Whisper (Radford et al. 2022, arXiv:2212.04356), on the CPU or with a network elsewhere.
 //!
 //! ```text
 //! bytes -> loader (ggml, tensors, config, vocabulary) -> model
@@ -7,6 +7,7 @@
 
 mod config;
 mod decoder;
+mod elsewhere;
 mod encoder;
 mod event;
 mod filter;
@@ -27,8 +28,9 @@ pub use config::{Config, Specials};
 pub use event::{Event, SegmentText};
 pub(crate) use layers::Linear;
 pub use loader::Loader;
-pub use model::Whisper;
+pub use model::{Parts, Whisper};
 pub use options::{Options, Task};
+pub use tensors::Handed;
 pub(crate) use tensors::Tensors;
 pub use transcription::Transcription;
 pub use vocabulary::Vocabulary;

@@ -1,7 +1,8 @@
 //! Tensors of a file as they arrive, kept as what the model makes of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use half::f16;
 use hearth_cpu::layers::{NoMemory, reserve};
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::block_format;
@@ -12,17 +13,49 @@ use super::layers::{EPS, Linear, Matrix, Norm};
 /// Largest number of f16.
 const MOST_HALF: f32 = 65_504.0;
 
+/// Columns of a matrix of f16 that the core's kernels take at once.
+const HALVES: usize = 8;
+
 /// Values of a tensor: a weight that is projected with, or numbers that are added.
 enum Values {
     Matrix(Matrix),
     Plain(Vec<f32>),
 }
 
+/// A tensor for a network that is computed elsewhere: a matrix of as many f16 or f32, or with one row what is added.
+pub struct Handed {
+    pub name: String,
+    pub rows: usize,
+    pub cols: usize,
+    /// Whether the values are f16.
+    pub halves: bool,
+    pub bytes: Vec<u8>,
+}
+
 /// Tensors by transformers' names, without the `model.` before them.
 #[derive(Default)]
-pub struct Tensors(HashMap<String, Values>);
+pub struct Tensors {
+    kept: HashMap<String, Values>,
+    /// Tensors that are handed over instead of kept, and all names so far.
+    handed: Option<(VecDeque<Handed>, HashSet<String>)>,
+    /// Values of those that were handed over.
+    parameters: u64,
+}
 
 impl Tensors {
+    /// Begins with none; tensors are handed over instead of kept.
+    pub fn handing_over() -> Self {
+        Self {
+            handed: Some(Default::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the next tensor that is handed over, if it has come.
+    pub fn hand_over(&mut self) -> Option<Handed> {
+        self.handed.as_mut()?.0.pop_front()
+    }
+
     /// Converts a tensor. `shape`: its dimensions, the contiguous one last.
     ///
     /// # Errors
@@ -47,20 +80,40 @@ impl Tensors {
         let rows = shape.first().copied().unwrap_or(1) as usize;
         // A convolution's taps follow each other, as those of the gathered rows do.
         let is_matrix = len > rows && !name.ends_with("positions.weight");
-        let values = if is_matrix {
+        // Weights of a few bits lose nothing that counts in f16, and take half of f32's room.
+        let is_quantised = dtype.block_len() > 1;
+        let halves = is_quantised && values.iter().all(|v| v.abs() <= MOST_HALF);
+        let is_new = if let Some((waiting, names)) = &mut self.handed {
+            let (rows, cols) = if is_matrix {
+                (rows, len / rows.max(1))
+            } else {
+                (1, len)
+            };
+            let halves =
+                is_matrix && cols.is_multiple_of(HALVES) && (halves || are_halves(&values));
+            waiting.push_back(Handed {
+                name: name.to_owned(),
+                rows,
+                cols,
+                halves,
+                bytes: bytes_of(&values, halves)?,
+            });
+            self.parameters += len as u64;
+            names.insert(name.to_owned())
+        } else if is_matrix {
             let k = len / rows.max(1);
-            // Weights of a few bits lose nothing that counts in f16, and take half of f32's room.
-            let is_quantised = dtype.block_len() > 1;
-            let matrix = if is_quantised && values.iter().all(|v| v.abs() <= MOST_HALF) {
+            let matrix = if halves {
                 Matrix::halves(&values, rows, k)
             } else {
                 Matrix::pack(&values, rows, k)
             };
-            Values::Matrix(matrix.map_err(no_memory)?)
+            let matrix = Values::Matrix(matrix.map_err(no_memory)?);
+            self.kept.insert(name.to_owned(), matrix).is_none()
         } else {
-            Values::Plain(values)
+            let values = Values::Plain(values);
+            self.kept.insert(name.to_owned(), values).is_none()
         };
-        if self.0.insert(name.to_owned(), values).is_some() {
+        if !is_new {
             return Err(Error::BadFile {
                 format: "Whisper",
                 what: "the tensors".into(),
@@ -120,33 +173,51 @@ impl Tensors {
 
     /// Returns the number of values, and of the bytes that they take.
     pub fn size(&self) -> (u64, u64) {
-        let sizes = self.0.values().map(|values| match values {
+        let sizes = self.kept.values().map(|values| match values {
             Values::Matrix(matrix) => (matrix.n() * matrix.k(), matrix.bytes()),
             Values::Plain(values) => (values.len(), size_of_val(values.as_slice())),
         });
-        sizes.fold((0, 0), |(n, bytes), (m, more)| {
+        sizes.fold((self.parameters, 0), |(n, bytes), (m, more)| {
             (n + m as u64, bytes + more as u64)
         })
     }
 
     /// Returns the name of a tensor that nothing took, if there is one: it would change what the model computes.
     pub fn unread(&self) -> Option<&str> {
-        self.0.keys().map(String::as_str).min()
+        self.kept.keys().map(String::as_str).min()
     }
 
     /// Returns the outputs of a projection that is still here.
     pub fn rows_of(&self, name: &str) -> Option<usize> {
-        match self.0.get(name)? {
+        match self.kept.get(name)? {
             Values::Matrix(matrix) => Some(matrix.n()),
             Values::Plain(values) => Some(values.len()),
         }
     }
 
     fn take(&mut self, name: &str) -> Result<Values> {
-        self.0.remove(name).ok_or_else(|| Error::MissingTensor {
+        self.kept.remove(name).ok_or_else(|| Error::MissingTensor {
             name: name.to_owned(),
         })
     }
+}
+
+/// Returns whether f16 has every value.
+fn are_halves(values: &[f32]) -> bool {
+    (values.iter()).all(|v| f16::from_f32(*v).to_f32().to_bits() == v.to_bits())
+}
+
+/// Returns the bytes of values, as f16 or as they are.
+fn bytes_of(values: &[f32], halves: bool) -> Result<Vec<u8>> {
+    let width = if halves { 2 } else { 4 };
+    let mut bytes = reserve(0, values.len() * width).map_err(no_memory)?;
+    for (bytes, v) in bytes.chunks_exact_mut(width).zip(values) {
+        match halves {
+            true => bytes.copy_from_slice(&f16::from_f32(*v).to_le_bytes()),
+            false => bytes.copy_from_slice(&v.to_le_bytes()),
+        }
+    }
+    Ok(bytes)
 }
 
 fn shape(name: &str, expected: &[usize], found: &[usize]) -> Error {

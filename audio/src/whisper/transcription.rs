@@ -1,21 +1,22 @@
 //! A recording of any length to segments: windows of 30 s, each begun where the last one's text ended (openai/whisper
 //! `transcribe.py`).
 
+mod accept;
+
 use std::rc::Rc;
 
 use hearth_modelfile::Result;
 
 use super::decoder::Sound;
+use super::elsewhere::{self, Work};
 use super::encoder::Encoding;
-use super::event::{Event, SegmentText};
+use super::event::Event;
 use super::filter::Filter;
-use super::model::Whisper;
+use super::model::{Parts, Whisper};
 use super::options::{Options, Task};
-use super::window::{Attempt, random};
-use super::words::{self, Word};
+use super::window::{Attempt, Outlook, random};
 use crate::mel::{HOP, LogMel, WINDOW_FRAMES};
-use crate::rules::{Quality, Thresholds, compression_ratio, language, no_speech_prob};
-use crate::segments::retrieve;
+use crate::rules::{Quality, language, no_speech_prob};
 use crate::vad::Cut;
 use crate::{SAMPLE_RATE, silence};
 
@@ -35,11 +36,20 @@ enum Phase {
     Measure,
     Window,
     Encoding(Encoding),
-    Detect(Sound),
+    /// A network elsewhere is to hear this window.
+    Encode(Vec<f32>),
+    Detect(Option<Sound>),
     Decoding {
-        sound: Sound,
+        /// None of a network elsewhere, which keeps it.
+        sound: Option<Sound>,
         attempt: Box<Attempt>,
         round: Round,
+    },
+    /// A network elsewhere is to say where an attempt's words are.
+    Align {
+        attempt: Box<Attempt>,
+        quality: Quality,
+        frames: usize,
     },
     Over,
 }
@@ -58,7 +68,9 @@ struct Round {
 
 /// A transcription under way; [`Transcription::next`] does some of its work.
 pub struct Transcription {
-    model: Rc<Whisper>,
+    parts: Rc<Parts>,
+    /// The network, if it is computed here.
+    network: Option<Rc<Whisper>>,
     options: Options,
     samples: Vec<f32>,
     mel: LogMel,
@@ -87,17 +99,35 @@ impl Transcription {
     /// # Errors
     /// As [`Options::check`]; [`hearth_modelfile::Error::BadAudio`] for samples that are no numbers.
     pub fn new(model: Rc<Whisper>, samples: Vec<f32>, options: Options) -> Result<Self> {
+        Self::begun(Rc::clone(&model.parts), Some(model), samples, options)
+    }
+
+    /// Begins like [`Transcription::new`], with a network elsewhere: [`Event::Encode`], [`Event::Decode`] and [`Event::Align`] ask for its
+    /// work.
+    ///
+    /// # Errors
+    /// As [`Transcription::new`].
+    pub fn elsewhere(parts: Rc<Parts>, samples: Vec<f32>, options: Options) -> Result<Self> {
+        Self::begun(parts, None, samples, options)
+    }
+
+    fn begun(
+        parts: Rc<Parts>,
+        network: Option<Rc<Whisper>>,
+        samples: Vec<f32>,
+        options: Options,
+    ) -> Result<Self> {
         if !samples.iter().all(|sample| sample.is_finite()) {
             return Err(crate::not_finite());
         }
-        let language = options.check(&model.specials)?;
+        let language = options.check(&parts.specials)?;
         let prompt = options.prompt.as_deref().map(str::trim).unwrap_or_default();
         let previous = match prompt {
             "" => Vec::new(),
-            prompt => model.vocabulary.encode(&format!(" {prompt}")),
+            prompt => parts.vocabulary.encode(&format!(" {prompt}")),
         };
         Ok(Self {
-            mel: LogMel::new(model.config.n_mels)?,
+            mel: LogMel::new(parts.config.n_mels)?,
             cut: None,
             duration: samples.len() as f64 / f64::from(SAMPLE_RATE),
             phase: match options.vad_filter {
@@ -106,7 +136,8 @@ impl Transcription {
             },
             frames: samples.len().div_ceil(HOP),
             random: options.seed ^ 0x9E37_79B9_7F4A_7C15,
-            model,
+            parts,
+            network,
             options,
             samples,
             loudest: f32::NEG_INFINITY,
@@ -150,21 +181,53 @@ impl Transcription {
             }
             Phase::Window => Ok(Some(self.window())),
             Phase::Encoding(mut encoding) => {
-                self.phase = match self.model.encoder.step(&mut encoding) {
-                    None => Phase::Encoding(encoding),
-                    Some(encoded) => Phase::Detect(self.model.decoder.sound(&encoded)),
-                };
+                if let Some(network) = &self.network {
+                    self.phase = match network.encoder.step(&mut encoding) {
+                        None => Phase::Encoding(encoding),
+                        Some(encoded) => Phase::Detect(Some(network.decoder.sound(&encoded))),
+                    };
+                }
                 Ok(Some(self.progress()))
             }
+            Phase::Encode(mel) => {
+                self.phase = Phase::Encode(mel);
+                Ok(Some(Event::Encode))
+            }
             Phase::Detect(sound) => Ok(Some(self.detect(sound))),
+            Phase::Align {
+                attempt,
+                quality,
+                frames,
+            } => {
+                let event = Event::Align {
+                    ids: attempt.whole(self.parts.config.text_ctx),
+                    heads: self.parts.alignment_heads(),
+                };
+                self.phase = Phase::Align {
+                    attempt,
+                    quality,
+                    frames,
+                };
+                Ok(Some(event))
+            }
             Phase::Decoding {
                 sound,
                 mut attempt,
                 round,
             } => {
+                let Some(network) = self.network.clone() else {
+                    let work = Work::of(&attempt, &self.parts)?;
+                    self.phase = Phase::Decoding {
+                        sound,
+                        attempt,
+                        round,
+                    };
+                    return Ok(Some(work.into()));
+                };
                 for _ in 0..TOKENS_AT_ONCE {
+                    let logits = Outlook::Logits(attempt.compute(&network));
                     let random = || random(&mut self.random);
-                    if attempt.step(&self.model, random)? {
+                    if attempt.choose(&self.parts, logits, random)? {
                         return Ok(Some(self.judge(sound, attempt, round)));
                     }
                 }
@@ -175,6 +238,56 @@ impl Transcription {
                 };
                 Ok(Some(self.progress()))
             }
+        }
+    }
+
+    /// Returns the window, [n_mels, frames], that a network elsewhere is to hear; nothing at other times.
+    pub fn mel(&self) -> &[f32] {
+        match &self.phase {
+            Phase::Encode(mel) => mel,
+            _ => &[],
+        }
+    }
+
+    /// Takes the numbers of a network elsewhere that the last event asked for; returns what they came to.
+    ///
+    /// # Errors
+    /// [`hearth_modelfile::Error::Internal`] if nothing was asked, or something else.
+    pub fn answer(&mut self, numbers: &[f32]) -> Result<Event> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Encode(_) => {
+                self.phase = Phase::Detect(None);
+                Ok(self.progress())
+            }
+            Phase::Detect(None) if numbers.len() == self.parts.config.n_vocab => {
+                Ok(self.detected(None, numbers))
+            }
+            Phase::Decoding {
+                sound: None,
+                mut attempt,
+                round,
+            } => {
+                let outlook = elsewhere::read(&mut attempt, &self.parts, numbers)?;
+                let random = || random(&mut self.random);
+                if attempt.choose(&self.parts, outlook, random)? {
+                    return Ok(self.judge(None, attempt, round));
+                }
+                self.phase = Phase::Decoding {
+                    sound: None,
+                    attempt,
+                    round,
+                };
+                Ok(self.progress())
+            }
+            Phase::Align {
+                mut attempt,
+                quality,
+                frames,
+            } => {
+                attempt.align(numbers, self.parts.alignment_heads().len());
+                Ok(self.accept(&attempt, &quality, frames))
+            }
+            _ => Err(elsewhere::internal("an answer to nothing".into())),
         }
     }
 
@@ -210,36 +323,53 @@ impl Transcription {
             return self.progress();
         }
         let mel = self.mel.window(&self.samples, self.seek, self.loudest);
-        self.phase = Phase::Encoding(self.model.encoder.begin(&mel));
+        self.phase = match &self.network {
+            Some(network) => Phase::Encoding(network.encoder.begin(&mel)),
+            None => Phase::Encode(mel),
+        };
         self.progress()
     }
 
-    /// Finds the language if it is not known, and begins the first attempt. A window in which nothing seems to be said decides for
-    /// itself alone.
-    fn detect(&mut self, sound: Sound) -> Event {
-        let specials = &self.model.specials;
+    /// Finds the language if it is not known, and begins the first attempt.
+    fn detect(&mut self, sound: Option<Sound>) -> Event {
+        let specials = &self.parts.specials;
+        if self.language.is_some() || specials.languages.is_empty() {
+            let round = Round {
+                of_window: self.language,
+                ..Round::default()
+            };
+            self.begin(sound, round);
+            return self.progress();
+        }
+        let (Some(network), Some(of_window)) = (&self.network, &sound) else {
+            let work = Work::logits_after(specials.start);
+            self.phase = Phase::Detect(None);
+            return work.into();
+        };
+        let decoder = &network.decoder;
+        let mut context = decoder.begin(of_window, false);
+        let logits = decoder.logits(&decoder.run(&[specials.start], &mut context));
+        self.detected(sound, &logits)
+    }
+
+    /// Begins the first attempt in the language that the logits at the text's start say. A window in which nothing seems to be said
+    /// decides for itself alone.
+    fn detected(&mut self, sound: Option<Sound>, logits: &[f32]) -> Event {
+        let specials = &self.parts.specials;
         let ids: Vec<usize> = specials.languages.iter().map(|(_, id)| *id).collect();
         let mut event = self.progress();
-        let mut of_window = self.language;
-        if of_window.is_none() && !ids.is_empty() {
-            let decoder = &self.model.decoder;
-            let mut context = decoder.begin(&sound, false);
-            let logits = decoder.logits(&decoder.run(&[specials.start], &mut context));
-            let is_silent = no_speech_prob(&logits, &specials.ids)
-                .is_some_and(|p| p > self.options.no_speech_threshold);
-            if let Some((found, probability)) = language(&logits, &ids) {
-                of_window = Some(found);
-                if !is_silent {
-                    self.language = of_window;
-                    event = Event::Language {
-                        language: specials.languages[found].0.clone(),
-                        probability,
-                    };
-                }
-            }
+        let is_silent = no_speech_prob(logits, &specials.ids)
+            .is_some_and(|p| p > self.options.no_speech_threshold);
+        let found = language(logits, &ids);
+        if let Some((found, probability)) = found.filter(|_| !is_silent) {
+            self.language = Some(found);
+            event = Event::Language {
+                language: specials.languages[found].0.clone(),
+                probability,
+            };
         }
         let round = Round {
-            of_window,
+            of_window: found.map(|(found, _)| found),
             ..Round::default()
         };
         self.begin(sound, round);
@@ -247,11 +377,11 @@ impl Transcription {
     }
 
     /// Begins the next attempt of a window.
-    fn begin(&mut self, sound: Sound, round: Round) {
-        let specials = &self.model.specials;
+    fn begin(&mut self, sound: Option<Sound>, round: Round) {
+        let specials = &self.parts.specials;
         let mut prompt = Vec::new();
         // Half of the context, less the token that begins it.
-        let room = self.model.config.text_ctx / 2 - 1;
+        let room = self.parts.config.text_ctx / 2 - 1;
         if !self.previous.is_empty() {
             prompt.push(specials.previous);
             prompt.extend_from_slice(&self.previous[self.previous.len().saturating_sub(room)..]);
@@ -272,15 +402,10 @@ impl Transcription {
             prompt.push(specials.ids.no_timestamps);
         }
         let temperature = self.options.temperatures[round.tries];
-        let attempt = Attempt::begin(
-            &self.model,
-            &sound,
-            &prompt,
-            at,
-            temperature,
-            timestamps,
-            self.options.words,
-        );
+        let context = self.network.as_ref().zip(sound.as_ref());
+        let context =
+            context.map(|(network, sound)| network.decoder.begin(sound, self.options.words));
+        let attempt = Attempt::new(&self.parts, prompt, at, temperature, timestamps, context);
         self.phase = Phase::Decoding {
             sound,
             attempt: Box::new(attempt),
@@ -291,134 +416,5 @@ impl Transcription {
     /// Tells whether times are written: they also say where the next window begins.
     fn has_timestamps(&self) -> bool {
         self.options.timestamps || self.options.words || self.frames > WINDOW_FRAMES
-    }
-
-    /// Accepts an attempt, or begins the next.
-    fn judge(&mut self, sound: Sound, attempt: Box<Attempt>, mut round: Round) -> Event {
-        let attempt = match round.best.take() {
-            Some(best) if best.avg_logprob() >= attempt.avg_logprob() => best,
-            _ => attempt,
-        };
-        round.drawn += 1;
-        if attempt.temperature > 0.0 && round.drawn < self.options.best_of {
-            round.best = Some(attempt);
-            self.begin(sound, round);
-            return self.progress();
-        }
-        let text = self.model.vocabulary.text(&self.text_of(&attempt.tokens));
-        let quality = Quality {
-            avg_logprob: attempt.avg_logprob(),
-            compression_ratio: compression_ratio(text.trim()),
-            no_speech_prob: attempt.no_speech_prob,
-        };
-        let options = &self.options;
-        let thresholds = Thresholds {
-            no_speech_prob: options.no_speech_threshold,
-            avg_logprob: options.logprob_threshold,
-            compression_ratio: options.compression_ratio_threshold,
-        };
-        if quality.must_retry(&thresholds) && round.tries + 1 < options.temperatures.len() {
-            let next = Round {
-                of_window: round.of_window,
-                tries: round.tries + 1,
-                ..Round::default()
-            };
-            self.begin(sound, next);
-            return self.progress();
-        }
-        let frames = WINDOW_FRAMES.min(self.frames - self.seek);
-        self.phase = Phase::Window;
-        if quality.is_silent(&thresholds) {
-            self.seek += frames;
-            return self.progress();
-        }
-        let event = self.accept(&attempt, &quality, frames);
-        self.keep(&attempt);
-        event
-    }
-
-    /// Returns the segments of an attempt, and moves on to where the next window begins.
-    fn accept(&mut self, attempt: &Attempt, quality: &Quality, frames: usize) -> Event {
-        let seek = self.seek;
-        let ids = &self.model.specials.ids;
-        let (found, advance) = retrieve(&attempt.tokens, seek, frames, ids);
-        self.seek += advance.min(frames);
-        let starts = (self.options.words).then(|| self.starts(attempt, seek, frames));
-        let mut segments = Vec::new();
-        let mut at = 0;
-        for segment in found {
-            let text = self.model.vocabulary.text(&self.text_of(&segment.tokens));
-            let words = starts.as_ref().map(|starts| {
-                let starts = starts.get(at..).unwrap_or_default();
-                self.words(&segment.tokens, starts)
-            });
-            at += segment.tokens.len();
-            if text.trim().is_empty() {
-                continue;
-            }
-            let start = self.start(segment.start);
-            segments.push(SegmentText {
-                id: self.segments,
-                seek: (self.start(seek as f64 / FRAMES_PER_SECOND) * FRAMES_PER_SECOND).round()
-                    as usize,
-                start,
-                end: self
-                    .end(segment.end)
-                    .max(start)
-                    .min(self.duration.max(start)),
-                text,
-                tokens: segment.tokens,
-                temperature: attempt.temperature,
-                avg_logprob: quality.avg_logprob,
-                compression_ratio: quality.compression_ratio,
-                no_speech_prob: quality.no_speech_prob,
-                words,
-            });
-            self.segments += 1;
-        }
-        match segments.is_empty() {
-            true => self.progress(),
-            false => Event::Segments { segments },
-        }
-    }
-
-    /// Returns when each token of an attempt begins, in seconds of the recording.
-    fn starts(&self, attempt: &Attempt, seek: usize, frames: usize) -> Vec<f64> {
-        let (prompt, heads) = attempt.alignments();
-        let (positions, tokens) = (self.model.config.audio_ctx, attempt.tokens.len());
-        let offset = (seek * HOP) as f64 / f64::from(SAMPLE_RATE);
-        words::starts(heads, positions, prompt, tokens, frames / 2)
-            .iter()
-            .map(|seconds| seconds + offset)
-            .collect()
-    }
-
-    fn words(&self, tokens: &[usize], starts: &[f64]) -> Vec<Word> {
-        let specials = &self.model.specials;
-        let code = self.language.map(|i| specials.languages[i].0.as_str());
-        let by_character = code.is_some_and(|code| NO_SPACES.contains(&code));
-        let vocabulary = &self.model.vocabulary;
-        let eot = specials.ids.eot;
-        let mut found = words::of_tokens(vocabulary, tokens, starts, eot, by_character);
-        for word in &mut found {
-            word.start = self.start(word.start);
-            word.end = self.end(word.end).max(word.start);
-        }
-        found
-    }
-
-    /// Keeps the text for the next window, if that is asked for and it was not written at random. A prompt is for the first window
-    /// alone otherwise.
-    fn keep(&mut self, attempt: &Attempt) {
-        if !self.options.condition_on_previous_text || attempt.temperature > HOT {
-            self.previous.clear();
-        } else {
-            self.previous.extend_from_slice(&attempt.tokens);
-        }
-    }
-
-    fn text_of(&self, tokens: &[usize]) -> Vec<usize> {
-        let eot = self.model.specials.ids.eot;
-        tokens.iter().copied().filter(|id| *id < eot).collect()
     }
 }

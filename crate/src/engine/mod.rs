@@ -27,6 +27,7 @@ pub mod request;
 pub(crate) mod residents;
 mod score;
 mod sequence;
+pub mod speech;
 mod start;
 mod stats;
 mod stepper;

@@ -10,6 +10,7 @@ pub mod mixer;
 pub mod outline;
 pub(crate) mod pipelines;
 pub mod report;
+pub mod speech;
 pub mod state;
 pub mod tower;
 pub mod transformer;

@@ -37,6 +37,7 @@ pub fn variants() -> Vec<Kernel> {
         recurrent::gated_norm::variants(),
         recurrent::selective_scan::variants(),
         sampling::variants(),
+        sampling::ranges::variants(),
     ]
     .into_iter()
     .flatten()

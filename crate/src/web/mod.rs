@@ -25,12 +25,14 @@ mod constraint;
 mod context;
 mod cpu_pool;
 mod inspector;
+mod speech;
 
 pub use checksum::Sha256;
 use constraint::JsConstraint;
 pub use constraint::Vocabulary;
 use cpu_pool::{HostPool, JsCpuPool};
 pub use inspector::{Files, Inspector};
+pub use speech::{SpeechNetwork, SpeechNetworkLoader};
 
 unsafe extern "C" {
     /// The linker's list of all static constructors.

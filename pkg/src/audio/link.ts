@@ -91,11 +91,12 @@ export class SpeechLink implements Speech {
 
 /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
 async function load(options: TranscriberOptions): Promise<Loaded> {
-  const { model, download = {}, cache = "default", signal, onProgress, onNotice, wasmUrl, workerUrl } = options;
+  const { model, download = {}, cache = "default", device = "auto", signal, onProgress, onNotice, workerUrl } = options;
   throwIfAborted(signal);
   const { source, name } = await toSource(model, download);
-  const request: SpeechLoadRequest = { source, cache, download: toDownload(download, source) };
-  if (wasmUrl !== undefined) request.wasmUrl = absolute(wasmUrl);
+  const request: SpeechLoadRequest = { source, cache, device, download: toDownload(download, source) };
+  if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
+  if (options.coreUrl !== undefined) request.coreUrl = absolute(options.coreUrl);
   // The signal may have fired in the meantime, before there was a listener.
   throwIfAborted(signal);
   const client: SpeechRpc = new ModuleRpc(startWorker(workerUrl), "speech");

@@ -4,8 +4,10 @@
  * Every failure is a thrown Error named "HearthError" with `code`, `message` and `hint`.
  */
 
-/** Facts of a loaded model, as the module tells them. */
+/** Facts of a loaded model. */
 export interface ModuleInfo {
+  /** The device that computes its network. */
+  device: "webgpu" | "cpu";
   /** Whether the model knows other languages than English, and translates into it. */
   isMultilingual: boolean;
   /** Codes of the languages that the model knows. */
@@ -76,27 +78,59 @@ export type SpeechEvent =
   | { type: "segments"; segments: TimedSegment[] }
   | { type: "done"; duration: number };
 
+/** Work that a run asks of a network elsewhere, in the place of an event; then `answer` is called. */
+export type NetworkWork =
+  /** To hear the window that `mel` returns; the answer has no numbers. */
+  | { type: "encode" }
+  /** To compute tokens; the answer has the numbers that the core's `decode` returns. */
+  | { type: "decode"; from: number; ids: number[]; picks: number[] }
+  /** To compute a text again; the answer has the weights that the core's `align` returns. */
+  | { type: "align"; ids: number[]; heads: [number, number][] };
+
 export interface WasmTranscriptionRun {
-  /** Does 10 to 300 ms of work; returns its event as JSON, or undefined at the end. */
+  /** Does 10 to 300 ms of work; returns its event as JSON, or `NetworkWork`, or undefined at the end. */
   next(): string | undefined;
+  mel(): Float32Array;
+  /** Takes the numbers of a network elsewhere; returns the event that they came to as JSON. */
+  answer(numbers: Float32Array): string;
   free(): void;
 }
 
 export interface WasmSpeechModel {
   /** Returns `ModuleInfo` as JSON. */
   info(): string;
+  /** Returns what a network elsewhere has to know, as JSON. */
+  network(): string;
   /** Begins a run. `samples`: mono at 16 kHz; `options`: `RunOptions` as JSON. */
   start(samples: Float32Array, options: string): WasmTranscriptionRun;
   free(): void;
 }
 
+/** A tensor for a network elsewhere. */
+export interface WasmHandedTensor {
+  readonly name: string;
+  readonly rows: number;
+  readonly cols: number;
+  /** Whether the values are f16, or else f32. */
+  readonly halves: boolean;
+  /** Returns the bytes of the values, once. */
+  take(): Uint8Array;
+  free(): void;
+}
+
 export interface WasmSpeechLoader {
+  /** Makes tensors be handed over instead of kept; to be called before anything else. */
+  handOver(): void;
+  /** Returns the next tensor that is handed over, if it has come. */
+  handed(): WasmHandedTensor | undefined;
   /** Takes a text of the model's folder by its name. */
   text(name: string, text: string): void;
   /** Takes the next bytes of the weights. */
   push(chunk: Uint8Array): void;
   /** Makes the model; the loader is used up. */
   finish(): WasmSpeechModel;
+  /** Makes a model whose tensors were all handed over; the loader is used up. */
+  finishElsewhere(): WasmSpeechModel;
   free(): void;
 }
 

@@ -1,6 +1,6 @@
 /** Messages between the page and the worker that recognises speech. */
 import type { FromModule, ToModule } from "../core/module-protocol.js";
-import type { CacheMode, DownloadOptions, Notice, SourceSpec } from "../core/protocol.js";
+import type { CacheMode, DeviceChoice, DownloadOptions, Notice, SourceSpec } from "../core/protocol.js";
 import type { ModuleInfo, RunOptions, SpeechEvent, SubtitleKind, TranscriptionSegment } from "./module.js";
 
 /** Rate that the models hear, in samples a second. */
@@ -17,7 +17,9 @@ export interface SpeechLoadRequest {
   source: SourceSpec;
   download: DownloadOptions;
   cache: CacheMode;
+  device: DeviceChoice;
   wasmUrl?: string;
+  coreUrl?: string;
 }
 
 export interface SpeechLoaded {

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The transcriber: one speech model in a worker of its own, beside an engine or without one. */
 import { HearthError } from "../core/errors.js";
-import type { CacheMode, DownloadOptions, LoadProgress, Notice } from "../core/protocol.js";
+import type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "../core/protocol.js";
 import { SpeechLink, type SpeechInfo } from "./link.js";
 import { LiveTranscription, type LiveOptions } from "./live.js";
 import { Transcriptions, Translations } from "./transcriptions.js";
@@ -21,6 +21,11 @@ export interface TranscriberOptions {
    * All files of a folder, as an array.
    */
   model: SpeechModelSource;
+  /**
+   * The device that computes the network. Default `"auto"`: the GPU for models larger than whisper-base, and the CPU for others and
+   * where the GPU fails, which `onNotice` is told (`cpu_fallback`).
+   */
+  device?: DeviceChoice;
   download?: DownloadOptions;
   /** Whether files from the network are kept on this device. Default: they are. See `hearth-llm/cache`. */
   cache?: CacheMode;
@@ -30,6 +35,8 @@ export interface TranscriberOptions {
   signal?: AbortSignal;
   /** Address of `audio_bg.wasm`, if it was moved out of the package. */
   wasmUrl?: string | URL;
+  /** Address of `hearth_bg.wasm`, if it was moved out of the package. Models on the GPU need it. */
+  coreUrl?: string | URL;
   /** Address of `audio-worker.js`, if it was moved out of the package. */
   workerUrl?: string | URL;
 }

@@ -855,6 +855,36 @@ export interface WasmSha256 {
   free(): void;
 }
 
+/** A network on a device, and the window that it hears. A call while another one runs fails as busy. */
+export interface WasmSpeechNetwork {
+  /** Returns the bytes of weights on the device. */
+  bytes(): number;
+  /** Begins to hear a window. */
+  hear(mel: Float32Array): void;
+  /** Hears some more of it; returns how many layers are left. */
+  listen(): Promise<number>;
+  /**
+   * Computes tokens from position `from` on and returns numbers. `picks`: for each, the index of a token, the number of ranges (or
+   * 0 for all logits), and of each range the first id, the one behind the last, and its set.
+   */
+  decode(from: number, ids: Uint32Array, picks: Uint32Array): Promise<Float32Array>;
+  /**
+   * Computes a whole text again and returns where heads look: weights [heads, ids, rows of the sound]. `heads`: for each, the number
+   * of its layer and its own.
+   */
+  align(ids: Uint32Array, heads: Uint32Array): Promise<Float32Array>;
+  free(): void;
+}
+
+/** A network on its way to the device. */
+export interface WasmSpeechNetworkLoader {
+  /** Takes a tensor by its name, from the bytes of its values: f16 with `halves`, or else f32. */
+  tensor(name: string, rows: number, cols: number, halves: boolean, bytes: Uint8Array): void;
+  /** Makes the network. `config`: its sizes and sets of banned ids, as JSON. */
+  finish(config: string): WasmSpeechNetwork;
+  free(): void;
+}
+
 /** A model's tokens, from which the module that implements formats makes its vocabulary. */
 export interface WasmTokens {
   /** Bytes of all tokens, one token after the other. */
@@ -887,4 +917,8 @@ export interface CoreExports {
   Inspector: new (options: InspectorOptions, total_bytes?: number) => WasmInspector;
   Files: new () => WasmFiles;
   Sha256: new () => WasmSha256;
+}
+
+export interface NetworkExports {
+  SpeechNetworkLoader: new (device: WasmDevice) => WasmSpeechNetworkLoader;
 }

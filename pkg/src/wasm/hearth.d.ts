@@ -2,7 +2,7 @@
  * Substitute for the generated `pkg/wasm/hearth.d.ts`, so that the package type-checks before the core is built.
  * `scripts/build.mjs` copies the generated module to `dist/wasm/`, where the compiled import finds it.
  */
-import type { HearthWasm } from "../core/wasm-contract.js";
+import type { HearthWasm, NetworkExports } from "../core/wasm-contract.js";
 
 declare const init: HearthWasm["default"];
 export default init;
@@ -13,3 +13,4 @@ export declare const Loader: HearthWasm["Loader"];
 export declare const Inspector: HearthWasm["Inspector"];
 export declare const Sha256: HearthWasm["Sha256"];
 export declare const Files: HearthWasm["Files"];
+export declare const SpeechNetworkLoader: NetworkExports["SpeechNetworkLoader"];

@@ -10,9 +10,8 @@ import type { LoadProgress, LoadRequest, Notice } from "../core/protocol.js";
 import { coalesce, findModel } from "../source/index.js";
 import { memoryFor } from "../fit/memory.js";
 import { takeHeaders } from "./headers.js";
-import { keepTuning, keptTuning } from "./tuning-store.js";
+import { openGpu } from "./open-gpu.js";
 import type {
-  DeviceOptions,
   HearthWasm,
   LoaderOptions,
   LoaderProgress,
@@ -76,15 +75,6 @@ export async function openDevice(
     });
     return await openCpu();
   }
-}
-
-/** Opens the GPU with earlier measurements, unless the caller's options restrict the device, which changes them. */
-async function openGpu(wasm: HearthWasm, options: DeviceOptions, adapter: string): Promise<WasmDevice> {
-  if (Object.keys(options).length > 0) return wasm.Device.open("webgpu", options);
-  const tuning = await keptTuning(adapter, wasm.version());
-  const device = await wasm.Device.open("webgpu", tuning === undefined ? {} : { tuning });
-  if (tuning === undefined) await keepTuning(adapter, wasm.version(), device.tuning());
-  return device;
 }
 
 /** Streams the model into the core; the file is never in memory as a whole. */

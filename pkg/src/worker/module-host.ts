@@ -56,14 +56,14 @@ export abstract class ModuleHost<Calls extends CallTable<Calls>, Event> {
   protected async steps(
     id: number,
     run: ModuleRun,
-    step: () => string | undefined,
+    step: () => string | undefined | Promise<string | undefined>,
     signal: AbortSignal,
   ): Promise<Event | undefined> {
     let last: Event | undefined;
     try {
       for (;;) {
         throwIfAborted(signal);
-        const text = step();
+        const text = await step();
         if (text === undefined) return last;
         last = JSON.parse(text) as Event;
         this.#post({ type: "event", id, event: last });
@@ -83,6 +83,11 @@ export abstract class ModuleHost<Calls extends CallTable<Calls>, Event> {
       cause: trap,
       hint: "Ask again: another worker is started for it. If it stays, choose a smaller model or close other pages.",
     });
+    this.end(error);
+  }
+
+  /** Ends the worker: nothing that it holds can be used any more. */
+  protected end(error: HearthError): void {
     this.#post({ type: "fatal", error: serializeError(error) });
     this.#isDead = true;
   }

@@ -8,7 +8,7 @@ import { yieldToEventLoop } from "./yield.js";
 /** Gives all bytes of the sources, in order, to `push`; returns their number. */
 export async function pushAll(
   sources: readonly ByteSource[],
-  push: (chunk: Uint8Array) => void,
+  push: (chunk: Uint8Array) => void | Promise<void>,
   signal: AbortSignal,
   report: (progress: LoadProgress) => void,
 ): Promise<number> {
@@ -25,7 +25,7 @@ export async function pushAll(
     }
   }
   for await (const chunk of coalesce(counted())) {
-    push(chunk);
+    await push(chunk);
     // A file on disk comes without a pause in which the page's messages could be read.
     await yieldToEventLoop();
     throwIfAborted(signal);

@@ -49,6 +49,7 @@ mod session;
 mod shaders;
 mod smollm2;
 mod speech;
+mod speech_gpu;
 mod speech_long;
 mod speech_quants;
 mod structured;

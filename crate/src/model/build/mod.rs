@@ -8,6 +8,7 @@ mod mamba;
 mod per_layer;
 mod rank_head;
 mod recurrent;
+pub mod speech;
 mod tower;
 
 use std::rc::Rc;

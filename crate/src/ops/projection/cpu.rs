@@ -58,7 +58,9 @@ pub fn linear_cpu(
         return linear_blocks(format, rows_of_x(), quants, scales, spec, put);
     }
     let mut row_f32 = vec![0.0; cols];
-    for (r, row) in quants.chunks_exact(quants.len() / rows).enumerate() {
+    // (a weight may be the first rows of another)
+    let words = spec.packing.blocks_per_row(cols) * spec.packing.quant_words_per_block();
+    for (r, row) in quants.chunks_exact(words).take(rows).enumerate() {
         let row = match spec.packing {
             Packing::F32 => bytemuck::cast_slice(row),
             _ => {

@@ -18,6 +18,7 @@
 //!   Leviathan et al. 2023, arXiv:2211.17192 (speculation).
 
 pub mod draft;
+pub mod ranges;
 mod tables;
 
 use std::collections::BinaryHeap;

@@ -1,9 +1,9 @@
 /** The logic of the worker that recognises speech. */
-import { HearthError, throwIfAborted } from "../../core/errors.js";
+import { HearthError, throwIfAborted, toHearthError } from "../../core/errors.js";
 import type { ModuleCall } from "../../core/module-protocol.js";
-import type { Notice } from "../../core/protocol.js";
+import type { LoadProgress, Notice } from "../../core/protocol.js";
 import { ModuleHost, startModule } from "../../worker/module-host.js";
-import type { AudioWasm, ModuleInfo, SpeechEvent, WasmSpeechModel, WasmVoiceListener } from "../module.js";
+import type { AudioWasm, ModuleInfo, SpeechEvent, WasmVoiceListener } from "../module.js";
 import {
   SAMPLE_RATE,
   type FromSpeechWorker,
@@ -13,7 +13,8 @@ import {
   type SpeechLoadRequest,
   type TranscribeRequest,
 } from "../protocol.js";
-import { loadSpeechModel } from "./load.js";
+import { loadSpeechModel, type LoadedSpeech } from "./load.js";
+import { stepOnGpu, type NetworkCore } from "./network.js";
 
 const PURPOSE = "recognises speech";
 
@@ -21,6 +22,9 @@ export interface SpeechHostOptions {
   wasm: AudioWasm;
   /** Address of `audio_bg.wasm` unless the page names another one. */
   wasmUrl: string | URL;
+  /** The core, which is started only for a model on the GPU, and the address of `hearth_bg.wasm`. */
+  core: NetworkCore;
+  coreUrl: string | URL;
   post(message: FromSpeechWorker, transfer: Transferable[]): void;
 }
 
@@ -28,13 +32,25 @@ export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
   readonly #options: SpeechHostOptions;
   /** Detectors of streams by their numbers. */
   readonly #listeners = new Map<number, WasmVoiceListener>();
-  #model: WasmSpeechModel | undefined;
+  #loaded: LoadedSpeech | undefined;
 
   constructor(options: SpeechHostOptions) {
     super(PURPOSE, (message, transfer) => {
       options.post(message, transfer);
     });
     this.#options = options;
+  }
+
+  /** Ends the worker: the GPU device is lost, and with it the network, if it is there. */
+  deviceLost(reason: string): void {
+    if (this.#loaded?.network !== undefined) {
+      this.end(new HearthError("device_lost", `the GPU device was lost: ${reason}`));
+    }
+  }
+
+  /** Reports that the core trapped outside of any call. */
+  trapped(error: unknown): void {
+    this.end(toHearthError(error));
   }
 
   // Async, so that what the module throws rejects.
@@ -62,20 +78,21 @@ export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
   }
 
   async #load(id: number, request: SpeechLoadRequest, signal: AbortSignal): Promise<SpeechLoaded> {
-    const { wasm, wasmUrl } = this.#options;
+    const { wasm, wasmUrl, core, coreUrl } = this.#options;
     await startModule(wasm, request.wasmUrl ?? wasmUrl, PURPOSE, "audio_bg.wasm");
     throwIfAborted(signal);
     const notices: Notice[] = [];
-    this.#model = await loadSpeechModel(
-      wasm,
-      request,
-      signal,
-      (progress) => {
-        this.report(id, progress);
-      },
-      (notice) => notices.push(notice),
-    );
-    return { info: JSON.parse(this.#model.info()) as ModuleInfo, notices };
+    const report = (progress: LoadProgress): void => {
+      this.report(id, progress);
+    };
+    const notify = (notice: Notice): void => {
+      notices.push(notice);
+    };
+    this.#loaded = await loadSpeechModel(request, { wasm, core, coreUrl, signal, report, notify });
+    const { model, network } = this.#loaded;
+    const info = JSON.parse(model.info()) as Omit<ModuleInfo, "device">;
+    if (network === undefined) return { info: { ...info, device: "cpu" }, notices };
+    return { info: { ...info, device: "webgpu", bytes: network.bytes() }, notices };
   }
 
   #hear({ stream, sound }: HearRequest): Float32Array {
@@ -86,11 +103,13 @@ export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
   }
 
   async #transcribe(id: number, { sound, options }: TranscribeRequest, signal: AbortSignal): Promise<null> {
-    if (this.#model === undefined) throw new HearthError("internal_error", "no model is loaded in this worker");
+    if (this.#loaded === undefined) throw new HearthError("internal_error", "no model is loaded in this worker");
     const { samples, sampleRate } = sound;
     const heard = sampleRate === SAMPLE_RATE ? samples : this.#options.wasm.resample(samples, sampleRate);
-    const run = this.#model.start(heard, JSON.stringify(options));
-    await this.steps(id, run, () => run.next(), signal);
+    const { model, network } = this.#loaded;
+    const run = model.start(heard, JSON.stringify(options));
+    const step = network === undefined ? () => run.next() : () => stepOnGpu(run, network, signal);
+    await this.steps(id, run, step, signal);
     return null;
   }
 }

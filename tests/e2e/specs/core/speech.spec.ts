@@ -13,6 +13,48 @@ interface Golden {
 
 const HAS_SPEECH = process.env.HEARTH_WHISPER_TINY_EN !== undefined && process.env.HEARTH_SPEECH_WAV !== undefined;
 
+/** A tiny model with drawn weights, and the samples of its goldens. */
+const TINY_WHISPER = "/tests/goldens/data/whisper/whisper_mel80";
+
+for (const browser of oneBrowser("chromium")) {
+  test(`a network on the GPU writes down what one on the CPU does · ${browser}`, async ({ launch }) => {
+    test.skip(IS_FAKE, SKIPS.fake);
+    const { tab } = await launch(browser);
+    await tab.goto(BASE_URL);
+    const found = await tab.evaluate(
+      async ({ entry, model, sound }) => {
+        const { Transcriber } = (await import(entry)) as Audio;
+        const samples = new Float32Array(await (await fetch(sound)).arrayBuffer());
+        const runs = [];
+        for (const device of ["cpu", "webgpu"] as const) {
+          const transcriber = await Transcriber.create({ model, device, cache: "no-store" });
+          const { text, segments, words } = await transcriber.audio.transcriptions.create({
+            file: { samples, sampleRate: 16_000 },
+            language: "en",
+            temperature: [0],
+            response_format: "verbose_json",
+            timestamp_granularities: ["segment", "word"],
+          });
+          const ids = segments?.flatMap(({ tokens }) => tokens);
+          runs.push({ device: transcriber.model.device, text, ids, words: words?.map(({ word }) => word) });
+          transcriber.dispose();
+        }
+        return runs;
+      },
+      {
+        entry: `${BASE_URL}pkg/dist/audio/index.js`,
+        model: new URL(`${TINY_WHISPER}/`, BASE_URL).href,
+        sound: new URL(`${TINY_WHISPER}_samples.bin`, BASE_URL).href,
+      },
+    );
+    const [cpu, gpu] = found;
+    expect(cpu?.device).toBe("cpu");
+    expect(cpu?.ids?.length).toBeGreaterThan(8);
+    expect(gpu).toEqual({ ...cpu, device: "webgpu" });
+    expect(tab.errors).toEqual([]);
+  });
+}
+
 // The page's spec hears a recording in Firefox.
 for (const browser of oneBrowser("chromium")) {
   test(`a recording is written down · ${browser}`, async ({ launch }) => {

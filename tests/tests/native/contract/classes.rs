@@ -13,7 +13,7 @@ use syn::{
 use super::comment;
 
 /// Modules that wasm-bindgen builds: the name of the interface of their exports, and their sources.
-const MODULES: [(&str, &[&str]); 2] = [
+const MODULES: [(&str, &[&str]); 3] = [
     ("GrammarExports", &["grammar/src/web.rs"]),
     (
         "CoreExports",
@@ -26,6 +26,8 @@ const MODULES: [(&str, &[&str]); 2] = [
             "crate/src/web/cpu_pool.rs",
         ],
     ),
+    // (of the core as well, but for the worker that recognises speech alone)
+    ("NetworkExports", &["crate/src/web/speech.rs"]),
 ];
 
 /// Names in TypeScript of classes whose Rust name is another's or says less.
