@@ -317,11 +317,12 @@ impl Speech {
         self.state.begin(&self.model, 0, ids);
         let mut queries = Vec::new();
         let rows = rows_of(ids.len());
-        (self.model).forward_with(&mut self.state, rows, |layer, q| {
+        let mut see = |layer: usize, q: &Tensor<2>| {
             if heads.iter().any(|of| of[0] as usize == layer) {
                 queries.push((layer, q.clone()));
             }
-        });
+        };
+        (self.model).forward_with(&mut self.state, rows, Some(&mut see));
         let mut all = Vec::with_capacity(heads.len() * ids.len() * shape.audio_ctx);
         let mut read: Option<(usize, Vec<f32>)> = None;
         for [layer, head] in heads.iter().map(|of| of.map(|n| n as usize)) {

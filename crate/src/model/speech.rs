@@ -16,7 +16,7 @@ use crate::ops::in_place::InPlace;
 use crate::ops::inject::Place;
 use crate::ops::merge_rows::{MergeSpec, Merged};
 use crate::ops::projection::tile::TILE_TOKENS;
-use crate::ops::{KvCache, KvType, Norm, Ops, StepState, Weight};
+use crate::ops::{KvCache, KvType, Norm, Ops, Queries, StepState, Weight};
 
 /// Taps of both convolutions over time.
 pub(super) const TAPS: usize = 3;
@@ -288,14 +288,16 @@ impl SpeechModel {
     pub fn keep(&self, hearing: &Hearing, state: &mut SpeechState) {
         let rows = self.rows(hearing);
         for (layer, cache) in self.decoder.iter().zip(&mut state.sound) {
-            (layer.sound).project(&self.ops, &rows, None, &hearing.step, cache);
+            let of = &layer.sound;
+            let sound = of.project(&self.ops, &rows, None, &hearing.step);
+            (self.ops).rope_append(sound, &of.attention, &hearing.step, cache);
         }
     }
 
     /// Runs the step's tokens through the decoder and returns their hidden states, [t, d_model]; `t` is 1, or at least the step's
     /// tokens and a multiple of [`TILE_TOKENS`].
     pub fn forward(&self, state: &mut SpeechState, t: usize) -> Tensor<2> {
-        self.forward_with(state, t, |_, _| ())
+        self.forward_with(state, t, None)
     }
 
     /// Runs the step's tokens like [`SpeechModel::forward`], and calls `see` with the number of each layer and the queries with which it
@@ -304,7 +306,7 @@ impl SpeechModel {
         &self,
         state: &mut SpeechState,
         t: usize,
-        mut see: impl FnMut(usize, &Tensor<2>),
+        mut see: Option<&mut dyn FnMut(usize, &Tensor<2>)>,
     ) -> Tensor<2> {
         let ops = &self.ops;
         let x = ops.embed(&self.tokens, &state.step, t);
@@ -313,9 +315,17 @@ impl SpeechModel {
         for (i, (layer, (own, sound))) in self.decoder.iter().zip(caches).enumerate() {
             x = layer.own.forward(ops, x, &state.step, own);
             let (cross, step) = (&layer.cross, &state.sound_step);
-            let projected = (cross.mixer).project(ops, &x, Some(&cross.norm), step, sound);
-            see(i, &projected.0);
-            x = (cross.mixer).attend(ops, projected, x, step, sound, true);
+            let projected = (cross.mixer).project(ops, &x, Some(&cross.norm), step);
+            let queries = match &mut see {
+                None => ops.queries(&projected, &cross.mixer.attention, step, sound),
+                Some(see) => {
+                    let attention = &cross.mixer.attention;
+                    let queries = ops.rope_append(projected.clone(), attention, step, sound);
+                    see(i, &queries);
+                    Queries::Ready(queries)
+                }
+            };
+            x = (cross.mixer).attend_with(ops, queries, &projected, x, step, sound, true);
             x = layer.block.forward(ops, x, &state.step);
         }
         x
