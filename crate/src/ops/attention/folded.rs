@@ -21,6 +21,10 @@ use crate::ops::outline::{Launch, Situation};
 use hearth_modelfile::families::AttentionGate;
 
 /// A step's queries.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a layer's step has one, and nothing keeps it"
+)]
 pub enum Queries {
     /// [t, n_heads * head_dim], normed and rotated; their keys and values are in the cache.
     Ready(Tensor<2>),

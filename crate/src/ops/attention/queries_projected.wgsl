@@ -9,6 +9,9 @@
 @group(0) @binding(4u + EXTRA_BUFFERS) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
 @group(0) @binding(5u + EXTRA_BUFFERS) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
 
+// (loops over a number of rounds, since compilers unroll those)
+const QUERY_ROUNDS: u32 = (ROWS * HEAD_DIM4 + WG - 1u) / WG;
+
 // Returns the head of what was projected behind number n of those that a workgroup may prepare: its queries, the new key and the
 // new value.
 fn projected_head(h0: u32, n: u32) -> u32 {
@@ -35,10 +38,13 @@ fn stage_queries(lid: u32, h0: u32, t0: u32, live: u32, end: u32) {
     if (appends) {
         append_row(lid, h0, p);
     }
-    for (var i = lid; i < ROWS * HEAD_DIM4; i += WG) {
-        let row = i / HEAD_DIM4;
-        let factor = shared_factor(h0, row);
-        query[i] = SCALE * (four_rotated(h0 + row, i % HEAD_DIM4, p, factor) * tempered(p));
+    for (var n = 0u; n < QUERY_ROUNDS; n++) {
+        let i = n * WG + lid;
+        if (i < ROWS * HEAD_DIM4) {
+            let row = i / HEAD_DIM4;
+            let factor = shared_factor(h0, row);
+            query[i] = SCALE * (four_rotated(h0 + row, i % HEAD_DIM4, p, factor) * tempered(p));
+        }
     }
     if (KEPT_PARTS > 0u) {
         storageBarrier();

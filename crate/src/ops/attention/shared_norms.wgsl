@@ -3,10 +3,15 @@
 //
 // Modules: qkv_params. The partial sums are where the scores will be, ROWS * WG numbers.
 
+const SQUARES_ROUNDS: u32 = ((ROWS + 2u) * SUMS + WG - 1u) / WG;
+
 // Sums the squares of the first `heads` heads that this workgroup may prepare.
 fn share_squares(lid: u32, h0: u32, heads: u32) {
-    for (var i = lid; i < heads * SUMS; i += WG) {
-        scores[i] = squares(0u, normed(projected_head(h0, i / SUMS)), i % SUMS);
+    for (var n = 0u; n < SQUARES_ROUNDS; n++) {
+        let i = n * WG + lid;
+        if (i < heads * SUMS) {
+            scores[i] = squares(0u, normed(projected_head(h0, i / SUMS)), i % SUMS);
+        }
     }
     workgroupBarrier();
 }
