@@ -1,14 +1,13 @@
 //! Scores and sums of attention for the query heads that share keys and values.
 //!
-//! Up to three heads are taken together, so that a key and a value are loaded once for all of them, and up to twelve
-//! sums stay in registers, of which WebAssembly's targets have sixteen.
+//! Two or three heads are taken together, so that a key and a value are loaded once for all of them, and their sums stay in registers, of
+//! which WebAssembly's targets have sixteen.
 
-use crate::lanes::{self, V};
+use crate::gemm::{COLUMNS as KEYS, ROWS, products};
+use crate::lanes;
 
-/// Keys that are multiplied at once.
-const KEYS: usize = 4;
 /// Vectors of a value's columns that are summed at once.
-const COLUMNS: usize = 4;
+const VECTORS: usize = 4;
 
 /// Computes scores[h, i] = scale * q[h] . keys[i].
 ///
@@ -21,14 +20,12 @@ pub fn scores(q: &[f32], keys: &[f32], head_dim: usize, scale: f32, scores: &mut
     let mut q = q.chunks_exact(head_dim);
     let mut out = scores.chunks_exact_mut(len);
     loop {
-        // Four heads are two and two: one alone would load the keys again for itself.
-        let heads = if q.len() == 4 { 2 } else { q.len().min(3) };
+        let heads = q.len().min(ROWS);
         let mut of = || (q.next().unwrap_or_default(), out.next().unwrap_or_default());
         match heads {
             0 => return,
             1 => scores_of([of()], keys, head_dim, scale),
-            2 => scores_of([of(), of()], keys, head_dim, scale),
-            _ => scores_of([of(), of(), of()], keys, head_dim, scale),
+            _ => scores_of([of(), of()], keys, head_dim, scale),
         }
     }
 }
@@ -41,33 +38,16 @@ fn scores_of<const H: usize>(
     head_dim: usize,
     scale: f32,
 ) {
-    let rest = head_dim / 4 * 4;
     for (at, keys) in keys.chunks(KEYS * head_dim).enumerate() {
         let live = keys.len() / head_dim;
         // The last keys stand in for those that are missing.
         let keys: [&[f32]; KEYS] =
             core::array::from_fn(|k| &keys[k.min(live - 1) * head_dim..][..head_dim]);
-        let fours: [&[[f32; 4]]; KEYS] = keys.map(|key| &key.as_chunks().0[..head_dim / 4]);
-        let queries: [&[[f32; 4]]; H] =
-            core::array::from_fn(|h| &heads[h].0.as_chunks().0[..head_dim / 4]);
-        let mut sums = [[lanes::ZERO; KEYS]; H];
-        for i in 0..head_dim / 4 {
-            let key: [V; KEYS] = core::array::from_fn(|k| lanes::load(&fours[k][i]));
-            for (sums, query) in sums.iter_mut().zip(&queries) {
-                let query = lanes::load(&query[i]);
-                for (sum, key) in sums.iter_mut().zip(key) {
-                    *sum = lanes::add_product(*sum, query, key);
-                }
-            }
-        }
-        for ((query, scores), sums) in heads.iter_mut().zip(sums) {
-            let sums = lanes::to_array(lanes::sums(sums));
-            let places = scores[at * KEYS..]
-                .iter_mut()
-                .zip(sums.into_iter().zip(keys));
-            for (score, (sum, key)) in places.take(live) {
-                let tail = key[rest..].iter().zip(&query[rest..]);
-                *score = scale * (sum + tail.map(|(a, b)| a * b).sum::<f32>());
+        let queries: [&[f32]; H] = core::array::from_fn(|h| &heads[h].0[..head_dim]);
+        let sums = products(&queries, &keys);
+        for ((_, scores), sums) in heads.iter_mut().zip(sums) {
+            for (score, sum) in scores[at * KEYS..].iter_mut().zip(sums).take(live) {
+                *score = scale * sum;
             }
         }
     }
@@ -103,11 +83,11 @@ pub fn weighted_sums(weights: &[f32], values: &[f32], head_dim: usize, out: &mut
 /// Computes [`weighted_sums`] of `H` heads, each with its row of the result.
 #[inline(never)]
 fn sums_of<const H: usize>(mut heads: [(&[f32], &mut [f32]); H], values: &[f32], head_dim: usize) {
-    const WIDE: usize = 4 * COLUMNS;
+    const WIDE: usize = 4 * VECTORS;
     let wide = head_dim / WIDE * WIDE;
     let four = head_dim / 4 * 4;
     for at in (0..wide).step_by(WIDE) {
-        columns::<H, COLUMNS>(&mut heads, values, head_dim, at);
+        columns::<H, VECTORS>(&mut heads, values, head_dim, at);
     }
     for at in (wide..four).step_by(4) {
         columns::<H, 1>(&mut heads, values, head_dim, at);

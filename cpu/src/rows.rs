@@ -116,9 +116,9 @@ impl Kept {
 
 /// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
 ///
-/// Rows are computed one after another for all tokens, while each token has a separate row of results: if those rows
-/// are far apart, as in the logits of a large vocabulary, each number would touch another cache line, and the lines
-/// of one column might even share a cache set. Some rows are therefore buffered and written token by token.
+/// Tokens have rows of results of their own: if those are far apart, as in the logits of a large vocabulary, each number would
+/// touch another cache line, and the lines of one column might even share a cache set. Some rows are therefore buffered and written
+/// token by token.
 ///
 /// `quants`: [rows, words of a row], `scales`: [rows, words of its scales], see [`Format::row_words`]; both may be
 /// longer.
@@ -134,6 +134,13 @@ pub fn product_of(
     if let [x] = x {
         return by_format!(format, F => for_one::<F>(*x, (quants, scales), rows, range, |row, value| put(0, row, value)));
     }
+    let blocks = x.first().map_or(0, |x| x.q.len() / BLOCK);
+    let weight = Weight {
+        words: (quants, scales),
+        row: format.row_words(blocks),
+        rows,
+    };
+    let dots: Dots = by_format!(format, F => (dot::<F, 4>, dot::<F, 1>));
     let stride = groups(rows);
     let mut kept = Kept {
         values: [0.0; 4096],
@@ -145,7 +152,7 @@ pub fn product_of(
         for first in range.clone().step_by(kept.at_once) {
             let last = range.end.min(first + kept.at_once);
             kept.first = first;
-            by_format!(format, F => product::<F>(x, (quants, scales), rows, first..last, &mut kept));
+            product(x, &weight, dots, first..last, &mut kept);
             let all = kept.values.chunks(kept.at_once).enumerate();
             for (at, values) in all.take(x.len() * STREAMS) {
                 let (t, k) = (at / STREAMS, at % STREAMS);
@@ -159,21 +166,33 @@ pub fn product_of(
     }
 }
 
-/// Returns one row of the weight, clamped to the last so that an incomplete group stays in bounds. The scales slice
-/// runs past the row.
-fn row<'a, F: BlockDot>(
-    (quants, scales): Weights<'a>,
+/// A weight in any format.
+struct Weight<'a> {
+    words: Weights<'a>,
+    /// Words of a row, and of its scales.
+    row: (usize, usize),
     rows: usize,
-    blocks: usize,
-    r: usize,
-) -> Weights<'a> {
-    let r = r.min(rows - 1);
-    let (words, scale_words) = row_words::<F>(blocks);
-    (
-        &quants[r * words..(r + 1) * words],
-        &scales[r * scale_words..],
-    )
 }
+
+impl<'a> Weight<'a> {
+    /// Returns one row, clamped to the last so that an incomplete group stays in bounds. The scales slice runs past the row.
+    #[inline(always)]
+    fn row(&self, r: usize) -> Weights<'a> {
+        let (quants, scales) = self.words;
+        let (words, scale_words) = self.row;
+        let r = r.min(self.rows - 1);
+        (
+            &quants[r * words..(r + 1) * words],
+            &scales[r * scale_words..],
+        )
+    }
+}
+
+/// The products of a row with four tokens and with one, in one format.
+type Dots = (
+    for<'a> fn(Weights<'a>, [Row<'a>; 4]) -> [f32; 4],
+    for<'a> fn(Weights<'a>, [Row<'a>; 1]) -> [f32; 1],
+);
 
 /// Returns the words of quants and of scales in a row, which is whole units.
 fn row_words<F: BlockDot>(blocks: usize) -> (usize, usize) {
@@ -194,12 +213,16 @@ fn for_one<F: BlockDot>(
     range: Range<usize>,
     mut put: impl FnMut(usize, f32),
 ) {
-    let blocks = x.q.len() / BLOCK;
+    let weight = Weight {
+        words: weights,
+        row: row_words::<F>(x.q.len() / BLOCK),
+        rows,
+    };
     for i in range {
         let group = group(rows, i);
         let [a, b, c, d] = group;
         // An array's `map` is a call in WebAssembly.
-        let at = |r| row::<F>(weights, rows, blocks, r);
+        let at = |r| weight.row(r);
         let y = dot_rows::<F, STREAMS>([at(a), at(b), at(c), at(d)], x);
         for (r, y) in group.into_iter().zip(y) {
             if r < rows {
@@ -209,29 +232,24 @@ fn for_one<F: BlockDot>(
     }
 }
 
-/// Computes [`product_of`] in one format for some tokens, for as many groups as are buffered.
-fn product<F: BlockDot>(
-    x: &[Row<'_>],
-    weights: Weights<'_>,
-    rows: usize,
-    range: Range<usize>,
-    kept: &mut Kept,
-) {
-    let Some(first) = x.first() else { return };
-    let blocks = first.q.len() / BLOCK;
-    let (fours, rest) = x.as_chunks::<4>();
-    for i in range {
-        for (k, r) in group(rows, i).into_iter().enumerate() {
-            let weights = row::<F>(weights, rows, blocks, r);
-            for (t, four) in fours.iter().enumerate() {
-                let y = dot::<F, 4>(weights, *four);
-                for (n, y) in y.into_iter().enumerate() {
-                    kept.put(4 * t + n, k, i, y);
+/// Computes [`product_of`] for some tokens, for as many groups as are buffered: the same code for all formats.
+fn product(x: &[Row<'_>], weight: &Weight<'_>, dots: Dots, range: Range<usize>, kept: &mut Kept) {
+    // Four tokens stay in the first-level cache while the buffered rows pass, which come from the second level but for the first time.
+    for (piece, x) in x.chunks(4).enumerate() {
+        let four = x.first_chunk::<4>();
+        for i in range.clone() {
+            for (k, r) in group(weight.rows, i).into_iter().enumerate() {
+                let row = weight.row(r);
+                if let Some(four) = four {
+                    for (n, y) in dots.0(row, *four).into_iter().enumerate() {
+                        kept.put(4 * piece + n, k, i, y);
+                    }
+                    continue;
                 }
-            }
-            for (t, x) in rest.iter().enumerate() {
-                let [y] = dot::<F, 1>(weights, [*x]);
-                kept.put(4 * fours.len() + t, k, i, y);
+                for (n, x) in x.iter().enumerate() {
+                    let [y] = dots.1(row, [*x]);
+                    kept.put(4 * piece + n, k, i, y);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
-use hearth_cpu::math::{exp, exp_all};
+use hearth_cpu::math::exp_all;
 
 use crate::ops::flex;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
@@ -24,8 +24,8 @@ const NO_GATE: &str = "xIELU takes parameters";
 
 /// An activation on the CPU.
 pub(in crate::ops) trait Activate {
-    /// Returns the activation of one value.
-    fn apply(self, v: f32) -> f32;
+    /// Replaces values by their activations.
+    fn apply_all(self, values: &mut [f32]);
     /// Returns the exponent of e in the activation of `v`.
     fn exponent(self, v: f32) -> f32;
     /// Returns the activation of `v`, where `e` is e raised to [`Activate::exponent`].
@@ -35,8 +35,18 @@ pub(in crate::ops) trait Activate {
 }
 
 impl Activate for Activation {
-    fn apply(self, v: f32) -> f32 {
-        self.of(v, exp(self.exponent(v)))
+    fn apply_all(self, values: &mut [f32]) {
+        let mut powers = [0.0; 256];
+        for values in values.chunks_mut(powers.len()) {
+            let powers = &mut powers[..values.len()];
+            for (e, v) in powers.iter_mut().zip(&*values) {
+                *e = self.exponent(*v);
+            }
+            exp_all(powers, 0.0);
+            for (v, e) in values.iter_mut().zip(&*powers) {
+                *v = self.of(*v, *e);
+            }
+        }
     }
 
     fn exponent(self, v: f32) -> f32 {

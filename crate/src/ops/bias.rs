@@ -121,11 +121,6 @@ impl BiasOp for Flex {
         let [_, cols] = y.layout().shape().dims();
         let n = state.storage::<u32>()[state::N_TOKENS] as usize * spec.per_token as usize;
         let (bias, routes) = (bias.storage::<f32>(), routes.storage::<f32>());
-        let activate = |v: f32| match spec.activation {
-            None => v,
-            Some(Activation::Xielu) => xielu_cpu(v, std::array::from_fn(|at| bias[cols + at])),
-            Some(activation) => activation.apply(v),
-        };
         let rows = y.storage_mut::<f32>().chunks_exact_mut(cols).take(n);
         for (i, row) in rows.enumerate() {
             let first = if spec.routed {
@@ -134,7 +129,15 @@ impl BiasOp for Flex {
                 0
             };
             for (y, b) in row.iter_mut().zip(&bias[first..]) {
-                *y = activate(*y + b);
+                *y += b;
+            }
+            match spec.activation {
+                None => {}
+                Some(Activation::Xielu) => {
+                    let params = std::array::from_fn(|at| bias[cols + at]);
+                    row.iter_mut().for_each(|y| *y = xielu_cpu(*y, params));
+                }
+                Some(activation) => activation.apply_all(row),
             }
         }
         y

@@ -117,7 +117,7 @@ impl Projector {
             .find(|projector| projector.name() == name)
             .map(|projector| projector.by_tensors(header))
             .ok_or_else(|| Error::UnsupportedArchitecture {
-                found: format!("{name} (a projector)"),
+                found: format!("{name} (a projector: without it the model answers texts)"),
                 known: (Self::ALL.into_iter())
                     .filter(|one| !one.embeds() && *one != Projector::PixtralUnmerged)
                     .map(Self::name)

@@ -143,7 +143,7 @@ impl Vision {
             true => Err(wrong(
                 "gemma4.embedding_length_per_layer_input",
                 "embeddings by layer (E2B, E4B) in a Gemma 4 that sees: pictures of larger ones are not implemented",
-                "none",
+                "none; without the projector (mmproj) this model answers texts",
             )),
         }
     }

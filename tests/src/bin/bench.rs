@@ -1,6 +1,6 @@
 //! `cargo xtask bench --native [-- SHAPE ..]`: decode at several contexts, prefill, prefix hit and load, on every
 //! native device; one JSON line per case. The default is SmolLM2 itself; other shapes have all-zero weights. `smolvlm-256m`: a tile
-//! through its tower, and texts beside it.
+//! through its tower, and texts beside it; with `-tile` or `-text` behind it one of the two.
 
 use std::time::Instant;
 
@@ -49,21 +49,23 @@ fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
     }))
 }
 
-/// Times one tile through SmolVLM 256M's tower by its storage type; and texts in turns, without a tower and beside one.
-fn smolvlm(device: &Device) -> Result<()> {
-    const ROUNDS: usize = 8;
-    let text = smolvlm_256m_text();
-    let options = || LoadOptions {
+/// Options for SmolVLM 256M's shapes.
+fn of_smolvlm() -> LoadOptions {
+    LoadOptions {
         context_size: Some(2048),
         ..Default::default()
-    };
+    }
+}
+
+/// Times one tile through SmolVLM 256M's tower by its storage type.
+fn tiles(device: &Device) -> Result<()> {
     let name = format!("native/{}/smolvlm-256m", device.info().kind.name());
     for dtype in [GgmlType::F16, GgmlType::Q8_0] {
         let tower = Tower {
             dtype,
             ..SMOLVLM_256M
         };
-        let mut engine = tower.load(text, device.clone(), options())?;
+        let mut engine = tower.load(smolvlm_256m_text(), device.clone(), of_smolvlm())?;
         let mut seconds = Vec::new();
         // The first one compiles.
         for seed in 0..4 {
@@ -81,8 +83,16 @@ fn smolvlm(device: &Device) -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// Times texts in turns, without a tower and beside one.
+fn texts(device: &Device) -> Result<()> {
+    const ROUNDS: usize = 24;
+    let name = format!("native/{}/smolvlm-256m", device.info().kind.name());
     let projector = SMOLVLM_256M.file();
-    let load = |projector| synthetic_tower::load(text, projector, device.clone(), options());
+    let text = smolvlm_256m_text();
+    let load = |projector| synthetic_tower::load(text, projector, device.clone(), of_smolvlm());
     let mut engines = [load(None)?, load(Some(&projector[..]))?];
     for engine in &mut engines {
         block_on(engine.warm_up())?;
@@ -144,9 +154,21 @@ fn main() -> Result<()> {
             false => wanted.iter().map(String::as_str).collect(),
         };
         for name in names {
-            if name == "smolvlm-256m" {
-                smolvlm(&device)?;
-                continue;
+            match name {
+                "smolvlm-256m" => {
+                    tiles(&device)?;
+                    texts(&device)?;
+                    continue;
+                }
+                "smolvlm-256m-tile" => {
+                    tiles(&device)?;
+                    continue;
+                }
+                "smolvlm-256m-text" => {
+                    texts(&device)?;
+                    continue;
+                }
+                _ => {}
             }
             let start = Instant::now();
             let options = LoadOptions {

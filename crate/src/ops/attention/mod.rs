@@ -17,6 +17,7 @@
 
 pub mod cache;
 mod calls;
+mod cpu;
 pub mod folded;
 pub mod gate_heads;
 pub mod kv;
@@ -30,9 +31,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
-use hearth_cpu::attention::{largest, scores, weighted_sums};
-use hearth_cpu::math::exp_all;
 
+use crate::ops::attention::cpu::attention_cpu;
 use crate::ops::attention::kv::KvType;
 use crate::ops::attention::spec::{AttentionSpec, KvSource};
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
@@ -129,15 +129,6 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
 /// Returns the largest power of two that is not above the heads: so many have slopes in steps of their own.
 fn slope_heads(n_heads: u32) -> u32 {
     1 << n_heads.max(1).ilog2()
-}
-
-/// Returns by how much a head's score falls from one position to the next.
-fn slope(spec: AttentionSpec, head: usize) -> f32 {
-    let (head, heads) = (head as f32, slope_heads(spec.n_heads) as f32);
-    match head < heads {
-        true => (-spec.alibi * (head + 1.0) / heads).exp2(),
-        false => (-spec.alibi * (2.0 * (head - heads) + 1.0) / (2.0 * heads)).exp2(),
-    }
 }
 
 /// Returns the positions that a token sees, and those of a span.
@@ -356,71 +347,4 @@ fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
         }
     }
     spans
-}
-
-/// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `extra`: the sinks, [n_heads], or the ranges, [>= n, 2], if enabled,
-/// `out`: [>= n, n_heads * head_dim].
-fn attention_cpu(
-    q: &[f32],
-    k_cache: &[f32],
-    v_cache: &[f32],
-    pos: usize,
-    extra: &[f32],
-    out: &mut [f32],
-    spec: AttentionSpec,
-) {
-    let (n_heads, hd) = (spec.n_heads as usize, spec.head_dim as usize);
-    let (group, n_ctx) = (n_heads / spec.n_kv_heads as usize, spec.n_ctx as usize);
-    let mut all = Vec::new();
-    let n = q.len() / (n_heads * hd);
-    let groups = q
-        .chunks_exact(group * hd)
-        .zip(out.chunks_exact_mut(group * hd));
-    for (index, (q, out)) in groups.enumerate() {
-        let (t, g) = (
-            index / spec.n_kv_heads as usize,
-            index % spec.n_kv_heads as usize,
-        );
-        let last = match (spec.causal, spec.window as usize) {
-            (true, _) => t + 1,
-            (false, window) if window > 0 && !spec.block => n.min(t + window),
-            (false, _) => n,
-        };
-        let (first, len) = match spec.ranged {
-            true => (extra[2 * t] as usize, extra[2 * t + 1] as usize),
-            false => (spec.first((pos + t).min(n_ctx - 1)), pos + last),
-        };
-        let len = len.min(n_ctx);
-        let at = g * n_ctx * hd;
-        let seen = at + first * hd..at + len * hd;
-
-        all.resize(group * (len - first), 0.0);
-        scores(q, &k_cache[seen.clone()], hd, spec.scale, &mut all);
-        if spec.softcap > 0.0 {
-            for score in &mut all {
-                *score = spec.softcap * (*score / spec.softcap).tanh();
-            }
-        }
-        if spec.alibi > 0.0 {
-            for (k, scores) in all.chunks_exact_mut(len - first).enumerate() {
-                let slope = slope(spec, g * group + k);
-                for (i, score) in scores.iter_mut().enumerate() {
-                    *score -= slope * (first + i).abs_diff(pos + t) as f32;
-                }
-            }
-        }
-        let mut sums = Vec::with_capacity(group);
-        for (k, scores) in all.chunks_exact_mut(len - first).enumerate() {
-            let sink = spec.sinks.then(|| extra[g * group + k]);
-            let top = largest(scores, sink.unwrap_or(f32::MIN));
-            let of_sink = sink.map_or(0.0, |sink| (sink - top).exp());
-            sums.push(of_sink + exp_all(scores, top));
-        }
-        weighted_sums(&all, &v_cache[seen], hd, out);
-        for (out, sum) in out.chunks_exact_mut(hd).zip(sums) {
-            for out in out {
-                *out /= sum;
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! on this thread or on those of the pool.
 
 use hearth_cpu::dot;
+use hearth_cpu::gemm::{Rows, add_products};
 use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
 
 use crate::ops::activation::Activate as _;
@@ -46,7 +47,7 @@ pub fn linear_cpu(
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
     let (stride, offset) = (spec.stride as usize, spec.offset as usize);
     let rows_of_x = || x.chunks_exact(cols).take(n);
-    let mut put = |t: usize, r: usize, value: f32| {
+    let put = |t: usize, r: usize, value: f32| {
         let out = &mut y[t * stride + offset + r];
         let value = spec.scaling.apply(value);
         *out = if spec.add { *out + value } else { value };
@@ -57,19 +58,74 @@ pub fn linear_cpu(
     if let Some(format) = spec.packing.cpu_format() {
         return linear_blocks(format, rows_of_x(), quants, scales, spec, put);
     }
-    let mut row_f32 = vec![0.0; cols];
-    // (a weight may be the first rows of another)
-    let words = spec.packing.blocks_per_row(cols) * spec.packing.quant_words_per_block();
-    for (r, row) in quants.chunks_exact(words).take(rows).enumerate() {
-        let row = match spec.packing {
-            Packing::F32 => bytemuck::cast_slice(row),
-            _ => {
-                unpack_halves(spec.packing, row, &mut row_f32);
-                &row_f32
+    let weight = Floats {
+        words: &quants[..rows * spec.packing.blocks_per_row(cols)],
+        packing: spec.packing,
+        cols,
+    };
+    weight.times(&x[..n * cols], put);
+}
+
+/// A weight of floats: [rows, blocks of a row] words.
+struct Floats<'a> {
+    words: &'a [u32],
+    packing: Packing,
+    cols: usize,
+}
+
+impl Floats<'_> {
+    /// Rows that are unpacked together.
+    const ROWS: usize = 12;
+    /// Tokens that meet all of these rows before the next: with [`Self::DEPTH`] 96 KiB, part of a second-level cache.
+    const TOKENS: usize = 32;
+    /// Columns that are multiplied at once: two rows and four tokens are 18 KiB, part of a first-level cache.
+    const DEPTH: usize = 768;
+
+    /// Calls `put(token, row, product)` for each token of `x` and each row.
+    fn times(&self, x: &[f32], mut put: impl FnMut(usize, usize, f32)) {
+        let cols = self.cols;
+        let words = self.packing.blocks_per_row(cols);
+        let mut unpacked = Vec::new();
+        let mut made = Vec::new();
+        for (block, block_words) in self.words.chunks(Self::ROWS * words).enumerate() {
+            let (first, n) = (block * Self::ROWS, block_words.len() / words);
+            let w = match self.packing {
+                Packing::F32 => bytemuck::cast_slice(block_words),
+                _ => {
+                    unpacked.resize(2 * block_words.len(), 0.0);
+                    unpack_halves(self.packing, block_words, &mut unpacked);
+                    &unpacked
+                }
+            };
+            let width = w.len() / n;
+            if x.len() == cols {
+                for (r, w) in w.chunks_exact(width).enumerate() {
+                    put(0, first + r, dot::dot_f32(&w[..cols], x));
+                }
+                continue;
             }
-        };
-        for (t, x) in rows_of_x().enumerate() {
-            put(t, r, dot::dot_f32(row, x));
+            for (piece, x) in x.chunks(Self::TOKENS * cols).enumerate() {
+                let tokens = x.len() / cols;
+                made.clear();
+                made.resize(tokens * n, 0.0);
+                for from in (0..cols).step_by(Self::DEPTH) {
+                    let depth = Self::DEPTH.min(cols - from);
+                    let w = Rows {
+                        values: &w[from..],
+                        stride: width,
+                    };
+                    let x = Rows {
+                        values: &x[from..],
+                        stride: cols,
+                    };
+                    add_products(&w, n, &x, tokens, depth, &mut made);
+                }
+                for (t, row) in made.chunks_exact(n).enumerate() {
+                    for (r, value) in row.iter().enumerate() {
+                        put(piece * Self::TOKENS + t, first + r, *value);
+                    }
+                }
+            }
         }
     }
 }
@@ -86,8 +142,10 @@ pub(in crate::ops) fn biased_cpu(
     for row in y.chunks_exact_mut(spec.stride as usize).take(n) {
         let own = row[offset..offset + rows].iter_mut();
         for (y, b) in own.zip(&bias[offset..]) {
-            let v = *y + b;
-            *y = activation.map_or(v, |activation| activation.apply(v));
+            *y += b;
+        }
+        if let Some(activation) = activation {
+            activation.apply_all(&mut row[offset..offset + rows]);
         }
     }
 }
@@ -156,7 +214,7 @@ fn linear_pooled(
     }
 }
 
-/// Unpacks one row of 16-bit floats to f32.
+/// Unpacks rows of 16-bit floats to f32.
 fn unpack_halves(packing: Packing, row: &[u32], out: &mut [f32]) {
     for (word, pair) in row.iter().zip(out.chunks_exact_mut(2)) {
         if packing == Packing::F16 {
