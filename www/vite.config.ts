@@ -23,7 +23,7 @@ function fakeCore(): Plugin {
     enforce: "pre",
     resolveId: (source) => (source === "./wasm/hearth.js" ? file("./fake/core.ts") : undefined),
     transform: (code, id) =>
-      id.endsWith("/dist/worker.js")
+      /\/dist\/(audio-)?worker\.js$/.test(id)
         ? code.replace('new URL("./wasm/hearth_bg.wasm", import.meta.url)', '"about:blank"')
         : undefined,
   };
