@@ -306,7 +306,7 @@ impl SpeechModel {
         &self,
         state: &mut SpeechState,
         t: usize,
-        mut see: Option<&mut dyn FnMut(usize, &Tensor<2>)>,
+        mut see: Option<&mut See>,
     ) -> Tensor<2> {
         let ops = &self.ops;
         let x = ops.embed(&self.tokens, &state.step, t);
@@ -344,6 +344,9 @@ impl SpeechModel {
         (self.ops).norm_linear_last(x, &self.norm, &self.tokens, step)
     }
 }
+
+/// Takes a layer's number and its queries, see [`SpeechModel::forward_with`].
+pub type See<'a> = dyn FnMut(usize, &Tensor<2>) + 'a;
 
 /// Returns the rows that a step of `n` tokens computes.
 pub fn rows_of(n: usize) -> usize {
