@@ -390,9 +390,9 @@ fn a_search_chooses_as_the_rules_on_all_logits() {
     }
 }
 
-/// Launches of a layer of the decoder: norm, q, k and v, their bias and caches, attention, its projection and bias; norm, q, its bias,
-/// attention to the sound, its projection and bias; norm, up, its bias and function, down and bias.
-const A_LAYER: u64 = 6 + 6 + 5;
+/// Launches of a layer of the decoder: norm, q, k and v, attention with their bias and caches, its projection and bias; norm, q, its
+/// bias, attention to the sound, its projection and bias; norm, up, its bias and function, down and bias.
+const A_LAYER: u64 = 5 + 6 + 5;
 /// Embedding and positions; norm, head and search.
 const AROUND: u64 = 2 + 3;
 
