@@ -118,7 +118,7 @@ pub fn timestamps(logits: &mut [f32], sequence: &[usize], ids: &Ids) -> Result<(
     Ok(())
 }
 
-/// What is to know of the logits of a range of ids, without those that are suppressed.
+/// Maximum and sum of the logits of a range of ids, without those that are suppressed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
     pub largest: f32,

@@ -40,7 +40,7 @@ const OBJECT_MAGIC: &[u8] = b"\0asm";
 const INIT_FUNCS: u8 = 6;
 const SKIPPED: u8 = 0x7f;
 
-/// What cargo is to link with.
+/// Linker for cargo: a copy of this program, and what the copy calls.
 pub struct Linker {
     /// Copy of this program.
     ours: PathBuf,

@@ -38,7 +38,7 @@ pub struct Attempt {
     prompt: Vec<usize>,
     /// Index in the prompt of the token that tells whether something is said.
     at: usize,
-    /// What later tokens need of those before, if they are computed here.
+    /// State that later tokens need of those before, if they are computed here.
     context: Option<Context>,
     /// Weights of the alignment heads, if they were computed elsewhere.
     aligned: Vec<Vec<f32>>,

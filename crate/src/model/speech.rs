@@ -163,9 +163,9 @@ pub struct Hearing {
 
 /// Tokens of a window that were computed, and the sound that they are about.
 pub struct SpeechState {
-    /// Of the tokens, a cache a layer.
+    /// Caches of the tokens, one a layer.
     own: Vec<KvCache>,
-    /// Of the sound, a cache a layer.
+    /// Caches of the sound, one a layer.
     sound: Vec<KvCache>,
     pub step: StepState,
     /// The step as the attention to the sound has it: its tokens stand behind the sound.
