@@ -205,7 +205,7 @@ fn an_adapter_costs_eight_launches_a_layer() {
         engine.stats().dispatches_per_token
     };
     let before = launches(&mut engine, &[]);
-    assert_eq!(before, 6 * layers + 4);
+    assert_eq!(before, 5 * layers + 4);
     add(&mut engine, "lora_tiny", Form::Gguf);
     add(&mut engine, "lora_tiny_q_v", Form::Gguf);
     assert_eq!(launches(&mut engine, &[]), before);

@@ -31,7 +31,7 @@ fn check_outline(name: &str, device: &Device, engine: &Engine, path: &Path) {
         tuning: device.tuning(info.parameters),
         step: Step::Decode,
         context_size: Some(info.n_ctx),
-        kv_type: KvType::F32,
+        kv_type: info.kv_type,
         positions: None,
         filters: false,
     };
