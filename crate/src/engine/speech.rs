@@ -179,6 +179,8 @@ impl Speech {
         state.begin(model, 0, &[0]);
         let mut found = None;
         let graph = StepGraph::capture(&model.ops, || {
+            // The step that warms up gives back what it found: a recording must not allocate.
+            found = None;
             let x = model.forward(state, 1);
             let logits = model.logits(&x, &state.step);
             found = Some(model.ops.search_ranges(&logits, banned, ranges.get()));

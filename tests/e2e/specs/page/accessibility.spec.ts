@@ -18,6 +18,9 @@ async function violations(chat: Chat): Promise<string[]> {
       run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
     }
     const { axe } = globalThis as unknown as { axe: Axe };
+    // Colours that are on their way to others have a contrast of neither.
+    const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map(({ finished }) => finished));
     const found = await axe.run();
     return found.violations.flatMap(({ id, nodes }) =>
       nodes.map(({ html, failureSummary = "" }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
