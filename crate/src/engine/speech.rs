@@ -227,7 +227,7 @@ impl Speech {
     /// Takes the window through as many layers as may run without a chance to stop, and waits for them; returns how many are left.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Errors of the device.
     pub async fn listen(&mut self) -> Result<usize> {
         let Some(hearing) = &mut self.hearing else {
             return Ok(0);
@@ -256,7 +256,7 @@ impl Speech {
     /// tests.
     ///
     /// # Errors
-    /// Those of the device; [`Error::Internal`] before [`Speech::hear`].
+    /// Errors of the device; [`Error::Internal`] before [`Speech::hear`].
     pub async fn rows(&mut self) -> Result<Vec<f32>> {
         let hearing = self.hearing.as_mut();
         let hearing = hearing.ok_or_else(|| internal("no window that is heard"))?;
@@ -399,7 +399,7 @@ impl Speech {
     /// Waits for everything enqueued, for callers that drop the model behind it.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Errors of the device.
     pub async fn close(mut self) -> Result<()> {
         self.fence().await
     }

@@ -1,4 +1,4 @@
-// What rotation and append write.
+// Keys and values after rotation and append.
 //
 // Modules: rotate, append_f32 or append_f16, unless Kv2 is declared otherwise.
 // Constants from the header:
