@@ -1,4 +1,4 @@
-// Keys and values after rotation and append.
+// Queries, keys and values after rotation and append.
 //
 // Modules: rotate, append_f32 or append_f16, unless Kv2 is declared otherwise.
 // Constants from the header:
