@@ -4,7 +4,14 @@ import { defineConfig } from "vitest/config";
 const source = (name: string): string => join(import.meta.dirname, "src", name);
 
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts", "../docs/test/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 60_000 },
+  test: {
+    include: ["test/**/*.test.ts", "../docs/test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // On two cores there would be one worker, which mostly waits for servers; threads start faster than processes.
+    pool: "threads",
+    maxWorkers: 2,
+  },
   // The code in the documentation imports the package by its name.
   resolve: {
     alias: [

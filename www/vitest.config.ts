@@ -18,5 +18,5 @@ export default defineConfig({
     ],
   },
   // Tests share two cores with compilers; a limit is for a test that hangs.
-  test: { include: ["test/*.test.{ts,tsx}"], testTimeout: 30_000, hookTimeout: 60_000 },
+  test: { include: ["test/*.test.{ts,tsx}"], testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 2 },
 });
