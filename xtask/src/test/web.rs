@@ -100,8 +100,14 @@ fn npm_checks(dirs: &Dirs, stages: &mut Stages, ready: bool, full: bool) {
     let again = Again { dirs, full };
     let lint = || npm(&["run", "check:lint"]);
     again.run(stages, &["eslint", "checks"], &LINTED, &[], lint);
-    let format = &mut npm(&["run", "check:format"]);
-    stages.command(&["prettier", "checks"], Check, format);
+    let mut format = npm(&["run", "check:format"]);
+    if !full {
+        // Reads only files whose content is new to it.
+        let seen = dirs.cache.join("checked/prettier");
+        format.args(["--", "--cache", "--cache-strategy", "content"]);
+        format.arg("--cache-location").arg(seen);
+    }
+    stages.command(&["prettier", "checks"], Check, &mut format);
 }
 
 fn npm(args: &[&str]) -> Command {
