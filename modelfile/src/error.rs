@@ -138,6 +138,16 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Makes the error of a tensor whose shape is not the one that its model implies.
+    pub fn tensor_shape(name: &str, expected: &[usize], found: &[usize]) -> Self {
+        let wide = |shape: &[usize]| shape.iter().map(|n| *n as u64).collect();
+        Error::TensorShape {
+            name: name.to_owned(),
+            expected: wide(expected),
+            found: wide(found),
+        }
+    }
+
     /// Returns the stable, machine-readable name of the error.
     pub fn code(&self) -> &'static str {
         match self {

@@ -73,9 +73,9 @@ impl Tensors {
             Values::Weight(weight) if weight.shape() == (n, k) => Ok(weight),
             Values::Weight(weight) => {
                 let found = weight.shape();
-                Err(shape(name, &[n, k], &[found.0, found.1]))
+                Err(Error::tensor_shape(name, &[n, k], &[found.0, found.1]))
             }
-            Values::Plain(values) => Err(shape(name, &[n, k], &[values.len()])),
+            Values::Plain(values) => Err(Error::tensor_shape(name, &[n, k], &[values.len()])),
         }
     }
 
@@ -86,10 +86,10 @@ impl Tensors {
     pub fn plain(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
         match self.take(name)? {
             Values::Plain(values) if values.len() == len => Ok(values),
-            Values::Plain(values) => Err(shape(name, &[len], &[values.len()])),
+            Values::Plain(values) => Err(Error::tensor_shape(name, &[len], &[values.len()])),
             Values::Weight(weight) => {
                 let found = weight.shape();
-                Err(shape(name, &[len], &[found.0, found.1]))
+                Err(Error::tensor_shape(name, &[len], &[found.0, found.1]))
             }
         }
     }
@@ -142,14 +142,5 @@ impl Tensors {
             .ok_or_else(|| Error::MissingTensor {
                 name: name.to_owned(),
             })
-    }
-}
-
-fn shape(name: &str, expected: &[usize], found: &[usize]) -> Error {
-    let wide = |shape: &[usize]| shape.iter().map(|n| *n as u64).collect();
-    Error::TensorShape {
-        name: name.to_owned(),
-        expected: wide(expected),
-        found: wide(found),
     }
 }

@@ -131,8 +131,12 @@ impl Tensors {
     pub fn matrix(&mut self, name: &str, n: usize, k: usize) -> Result<Matrix> {
         match self.take(name)? {
             Values::Matrix(matrix) if (matrix.n(), matrix.k()) == (n, k) => Ok(matrix),
-            Values::Matrix(matrix) => Err(shape(name, &[n, k], &[matrix.n(), matrix.k()])),
-            Values::Plain(values) => Err(shape(name, &[n, k], &[values.len()])),
+            Values::Matrix(matrix) => Err(Error::tensor_shape(
+                name,
+                &[n, k],
+                &[matrix.n(), matrix.k()],
+            )),
+            Values::Plain(values) => Err(Error::tensor_shape(name, &[n, k], &[values.len()])),
         }
     }
 
@@ -143,8 +147,10 @@ impl Tensors {
     pub fn plain(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
         match self.take(name)? {
             Values::Plain(values) if values.len() == len => Ok(values),
-            Values::Plain(values) => Err(shape(name, &[len], &[values.len()])),
-            Values::Matrix(matrix) => Err(shape(name, &[len], &[matrix.n(), matrix.k()])),
+            Values::Plain(values) => Err(Error::tensor_shape(name, &[len], &[values.len()])),
+            Values::Matrix(matrix) => {
+                Err(Error::tensor_shape(name, &[len], &[matrix.n(), matrix.k()]))
+            }
         }
     }
 
@@ -218,15 +224,6 @@ fn bytes_of(values: &[f32], halves: bool) -> Result<Vec<u8>> {
         }
     }
     Ok(bytes)
-}
-
-fn shape(name: &str, expected: &[usize], found: &[usize]) -> Error {
-    let wide = |shape: &[usize]| shape.iter().map(|n| *n as u64).collect();
-    Error::TensorShape {
-        name: name.to_owned(),
-        expected: wide(expected),
-        found: wide(found),
-    }
 }
 
 fn no_memory(NoMemory { needed }: NoMemory) -> Error {

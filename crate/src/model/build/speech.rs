@@ -80,7 +80,7 @@ impl SpeechTensors {
             || rows.checked_mul(cols) != Some(found)
             || !cols.is_multiple_of(4)
         {
-            return Err(shape(name, &[rows, cols], &[found]));
+            return Err(Error::tensor_shape(name, &[rows, cols], &[found]));
         }
         let tensor = Waiting { rows, cols, values };
         let Some((stem, _)) = QKV
@@ -97,7 +97,7 @@ impl SpeechTensors {
             let parts = names.iter().filter_map(|name| self.waiting.remove(name));
             let parts: Vec<Waiting> = parts.collect();
             if let Some(other) = parts.iter().find(|part| part.cols != parts[0].cols) {
-                return Err(shape(stem, &[parts[0].cols], &[other.cols]));
+                return Err(Error::tensor_shape(stem, &[parts[0].cols], &[other.cols]));
             }
             let weight = self.upload(stem, parts)?;
             self.matrices.insert(stem.to_owned(), weight);
@@ -237,7 +237,11 @@ impl SpeechTensors {
         let weight = self.matrices.remove(name).ok_or_else(|| missing(name))?;
         match (weight.rows, weight.cols) == (rows, cols) {
             true => Ok(weight),
-            false => Err(shape(name, &[rows, cols], &[weight.rows, weight.cols])),
+            false => Err(Error::tensor_shape(
+                name,
+                &[rows, cols],
+                &[weight.rows, weight.cols],
+            )),
         }
     }
 
@@ -245,7 +249,7 @@ impl SpeechTensors {
         let values = self.vectors.remove(name).ok_or_else(|| missing(name))?;
         match values.len() == len {
             true => Ok(values),
-            false => Err(shape(name, &[len], &[values.len()])),
+            false => Err(Error::tensor_shape(name, &[len], &[values.len()])),
         }
     }
 
@@ -350,14 +354,5 @@ fn queries_of(sound: &AttentionMixer, d: usize) -> AttentionMixer {
 fn missing(name: &str) -> Error {
     Error::MissingTensor {
         name: name.to_owned(),
-    }
-}
-
-fn shape(name: &str, expected: &[usize], found: &[usize]) -> Error {
-    let wide = |shape: &[usize]| shape.iter().map(|n| *n as u64).collect();
-    Error::TensorShape {
-        name: name.to_owned(),
-        expected: wide(expected),
-        found: wide(found),
     }
 }
