@@ -9,6 +9,7 @@ use crate::ops::activation::Activate as _;
 use crate::ops::pool::{self, PoolJob, Pooled};
 use crate::ops::projection::gemv::{GemvSpec, Output};
 use crate::ops::projection::tile::{LinearEnd, LinearSpec};
+use crate::ops::projection::weight::Scaling;
 use hearth_modelfile::families::Activation;
 use hearth_modelfile::quant::Packing;
 
@@ -33,6 +34,13 @@ impl LinearSpec {
             pooled: spec.pooled,
         }
     }
+
+    /// Writes or adds a sum.
+    #[inline(always)]
+    fn put(&self, out: &mut f32, sum: f32) {
+        let value = self.scaling.apply(sum);
+        *out = if self.add { *out + value } else { value };
+    }
 }
 
 /// Multiplies tokens by a weight, the CPU twin: `x`: [>= n, cols], `y`: [>= n, stride].
@@ -47,14 +55,12 @@ pub fn linear_cpu(
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
     let (stride, offset) = (spec.stride as usize, spec.offset as usize);
     let rows_of_x = || x.chunks_exact(cols).take(n);
-    let put = |t: usize, r: usize, value: f32| {
-        let out = &mut y[t * stride + offset + r];
-        let value = spec.scaling.apply(value);
-        *out = if spec.add { *out + value } else { value };
-    };
     if let Some(weight) = spec.pooled {
-        return linear_pooled(x, weight, n, spec, put);
+        return linear_pooled(x, weight, y, n, spec);
     }
+    let put = |t: usize, r: usize, value: f32| {
+        spec.put(&mut y[t * stride + offset + r], value);
+    };
     if let Some(format) = spec.packing.cpu_format() {
         return linear_blocks(format, rows_of_x(), quants, scales, spec, put);
     }
@@ -181,19 +187,20 @@ fn linear_blocks<'a>(
     product_of(format, &rows, quants, scales, n, 0..groups(n), put);
 }
 
-/// Multiplies every token by every row, on the threads of the pool.
-fn linear_pooled(
-    x: &[f32],
-    weight: Pooled,
-    tokens: usize,
-    spec: LinearSpec,
-    mut put: impl FnMut(usize, usize, f32),
-) {
+/// Multiplies every token by every row, on the threads of the pool, which write into `y` themselves where sums stay as
+/// they are and no other columns lie between them.
+fn linear_pooled(x: &[f32], weight: Pooled, y: &mut [f32], tokens: usize, spec: LinearSpec) {
     let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
         return;
     };
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
-    let mut y = vec![0.0; tokens.min(MAX_TOKENS) * rows];
+    let (stride, offset) = (spec.stride as usize, spec.offset as usize);
+    let is_plain = !spec.add && spec.scaling == Scaling::NONE;
+    let is_direct = is_plain && (tokens == 1 || stride == rows);
+    let mut made = match is_direct {
+        true => Vec::new(),
+        false => vec![0.0; tokens.min(MAX_TOKENS) * rows],
+    };
     let pieces = x[..tokens * cols].chunks(MAX_TOKENS * cols);
     for (piece, x) in pieces.enumerate() {
         let tokens = x.len() / cols;
@@ -204,11 +211,16 @@ fn linear_pooled(
             cols,
             tokens,
         };
-        let y = &mut y[..tokens * rows];
-        pool.product(job, x, y);
-        for (t, y) in y.chunks_exact(rows).enumerate() {
-            for (r, y) in y.iter().enumerate() {
-                put(piece * MAX_TOKENS + t, r, *y);
+        let y = &mut y[piece * MAX_TOKENS * stride + offset..];
+        if is_direct {
+            pool.product(job, x, &mut y[..tokens * rows]);
+            continue;
+        }
+        let made = &mut made[..tokens * rows];
+        pool.product(job, x, made);
+        for (t, made) in made.chunks_exact(rows).enumerate() {
+            for (y, sum) in y[t * stride..].iter_mut().zip(made) {
+                spec.put(y, *sum);
             }
         }
     }
