@@ -12,6 +12,7 @@ extern crate std;
 pub mod attention;
 pub mod dot;
 pub mod formats;
+pub mod gate;
 pub mod gemm;
 pub mod grid_formats;
 #[rustfmt::skip]

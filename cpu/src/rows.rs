@@ -200,6 +200,16 @@ fn row_words<F: BlockDot>(blocks: usize) -> (usize, usize) {
     (units * F::UNIT * F::WORDS, units * F::SCALE_WORDS)
 }
 
+/// Returns the first rows of gates that the groups in `range` contain, and the first rows of what they gate, for a weight
+/// whose first half of rows are gates: groups pair them if all of them are whole.
+pub fn gates(rows: usize, range: &Range<usize>) -> [(usize, usize); STREAMS / 2] {
+    let stride = groups(rows);
+    core::array::from_fn(|k| {
+        let gate = range.start + k * stride;
+        (gate, gate + STREAMS / 2 * stride)
+    })
+}
+
 /// Returns the rows of a group.
 fn group(rows: usize, i: usize) -> [usize; STREAMS] {
     core::array::from_fn(|k| i + k * groups(rows))
@@ -252,5 +262,29 @@ fn product(x: &[Row<'_>], weight: &Weight<'_>, dots: Dots, range: Range<usize>, 
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn groups_hold_each_gate_beside_what_it_gates() {
+        let rows = 24;
+        let mut found = Vec::new();
+        for range in [0..2, 2..5, 5..6] {
+            let of_groups: Vec<usize> = range.clone().flat_map(|i| group(rows, i)).collect();
+            for (gate, up) in gates(rows, &range) {
+                for i in 0..range.len() {
+                    assert!(of_groups.contains(&(gate + i)) && of_groups.contains(&(up + i)));
+                    found.push((gate + i, up + i));
+                }
+            }
+        }
+        found.sort_unstable();
+        assert!(found.into_iter().eq((0..12).map(|gate| (gate, gate + 12))));
     }
 }

@@ -8,14 +8,15 @@ use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::dot::{BLOCK, Row, padded, quantise};
-use crate::rows::{Format, MAX_TOKENS, groups, product_of};
+use crate::gate::Gate;
+use crate::rows::{Format, MAX_TOKENS, gates, groups, product_of};
 use crate::share::take;
 
 /// Checks of the generation before sleeping: about 200 us, longer than the time between two projections, since waking
 /// a thread costs the caller 11 us each time.
 const SPINS: u32 = 200_000;
 
-/// The projection to compute: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `threads` on.
+/// The projection to compute: y[t, r] = W[r] . x[t], and then its gates. Sixteen words; the host writes those from `threads` on.
 #[repr(C)]
 pub struct Job {
     /// Number of jobs so far; the other threads wait for it to change.
@@ -39,7 +40,9 @@ pub struct Job {
     y: u32,
     /// Address of [`hearth_scratch_bytes`] bytes.
     scratch: u32,
-    _unused: [u32; 3],
+    /// The number of a [`Gate`], or 0: one token's first half of rows then gates the second, in the first's place.
+    gate: u32,
+    _unused: [u32; 2],
 }
 
 /// Returns the bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums, first halves' sums.
@@ -130,8 +133,17 @@ unsafe fn work(job: &Job) {
             };
         }
         while let Some(range) = take(&job.next, groups(rows) as u32, job.threads) {
-            let put = |t, r, value| (job.y as *mut f32).add(t * rows + r).write(value);
+            let y = job.y as *mut f32;
+            let put = |t, r, value| y.add(t * rows + r).write(value);
+            let (pairs, n) = (gates(rows, &range), range.len());
             product_of(format, &x[..tokens], quants, scales, rows, range, put);
+            let Some(gate) = Gate::from_number(job.gate) else {
+                continue;
+            };
+            for (of_gate, of_up) in pairs {
+                let values = slice::from_raw_parts_mut(y.add(of_gate), n);
+                gate.apply(values, slice::from_raw_parts(y.add(of_up), n));
+            }
         }
     }
 }

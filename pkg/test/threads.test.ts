@@ -143,7 +143,7 @@ class Thread {
 describe("the pool", () => {
   const start = (threads = 2): Promise<CpuPool> => CpuPool.start(threads, "x.wasm", () => new Thread() as never);
   const job = (pool: CpuPool): void => {
-    pool.product(0, 0, 0, 1, 32, new Float32Array(32), new Float32Array(1));
+    pool.product(0, 0, 0, 0, 1, 32, new Float32Array(32), new Float32Array(1));
   };
 
   beforeEach(() => {
@@ -182,7 +182,7 @@ describe("the pool", () => {
     }
     expect(pool.alloc(64)).toBe(before + 64);
     expect(() => {
-      pool.product(0, 0, 0, 1, 32, new Float32Array(2 ** 21), new Float32Array(1));
+      pool.product(0, 0, 0, 0, 1, 32, new Float32Array(2 ** 21), new Float32Array(1));
     }).toThrow(expect.objectContaining({ code: "out_of_memory" }) as Error);
   });
 

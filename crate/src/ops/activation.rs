@@ -10,6 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::gate::Gate;
 use hearth_cpu::math::exp_all;
 
 use crate::ops::flex;
@@ -32,6 +33,8 @@ pub(in crate::ops) trait Activate {
     fn of(self, v: f32, e: f32) -> f32;
     /// Returns the gated value: activation(gate) * up.
     fn gated(self, gate: f32, e: f32, up: f32) -> f32;
+    /// Returns the gate that this is, if the CPU's threads know it.
+    fn gate(self) -> Option<Gate>;
 }
 
 impl Activate for Activation {
@@ -51,13 +54,12 @@ impl Activate for Activation {
 
     fn exponent(self, v: f32) -> f32 {
         match self {
-            Activation::Silu => -v,
-            // 2 sqrt(2 / pi), since (1 + tanh u) / 2 = 1 / (1 + e^-2u)
-            Activation::Gelu => -1.595_769 * (v + 0.044_715 * v * v * v),
+            Activation::Silu => Gate::Silu.exponent(v),
+            Activation::Gelu => Gate::Gelu.exponent(v),
             Activation::GeluErf => -0.5 * v * v,
             Activation::Clamped => -1.702 * v.min(7.0),
             Activation::SquaredRelu => 0.0,
-            Activation::QuickGelu => -1.702 * v,
+            Activation::QuickGelu => Gate::QuickGelu.exponent(v),
             Activation::Xielu => unreachable!("{NO_GATE}"),
         }
     }
@@ -78,6 +80,15 @@ impl Activate for Activation {
             _ => up,
         };
         self.of(gate, e) * up
+    }
+
+    fn gate(self) -> Option<Gate> {
+        match self {
+            Activation::Silu => Some(Gate::Silu),
+            Activation::Gelu => Some(Gate::Gelu),
+            Activation::QuickGelu => Some(Gate::QuickGelu),
+            _ => None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use hearth_cpu::gate::Gate;
 use hearth_cpu::rows::Format;
 
 use hearth_modelfile::error::Result;
@@ -30,6 +31,8 @@ pub struct PoolJob {
     pub cols: usize,
     /// At most [`hearth_cpu::rows::MAX_TOKENS`].
     pub tokens: usize,
+    /// The gate that the first half of rows is of the second, for one token and whole groups of rows.
+    pub gate: Option<Gate>,
 }
 
 /// Worker threads with their memory.
@@ -49,7 +52,7 @@ pub trait CpuPool {
     /// Reads words from address `at` on.
     fn read(&self, at: u32, words: &mut [u32]);
 
-    /// Computes y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows]. After a failure, which
+    /// Computes y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows], or [rows / 2] with a gate. After a failure, which
     /// [`CpuPool::check`] reports, the contents of `y` are undefined.
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]);
 

@@ -22,10 +22,12 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
     /// Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows].
+    /// `gate` is the number of a `Gate` in cpu/src/gate.rs, or 0: one token's first rows then gate the others, `y`: [rows / 2].
     #[wasm_bindgen(method, catch)]
     fn product(
         this: &JsCpuPool,
         format: u32,
+        gate: u32,
         quants: u32,
         scales: u32,
         rows: u32,
@@ -84,8 +86,9 @@ impl CpuPool for HostPool {
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         let (rows, cols) = (job.rows as u32, job.cols as u32);
         let format = job.format as u32;
+        let gate = job.gate.map_or(0, |gate| gate as u32);
         let Pooled { quants, scales } = job.weight;
-        let done = (self.threads).product(format, quants, scales, rows, cols, x, y);
+        let done = (self.threads).product(format, gate, quants, scales, rows, cols, x, y);
         if let Err(thrown) = done {
             let message = thrown.dyn_ref::<js_sys::Error>().map(|e| e.message());
             let code = js_sys::Reflect::get(&thrown, &"code".into());

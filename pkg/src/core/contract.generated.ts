@@ -717,9 +717,13 @@ export interface WasmCpuPool {
   alloc(bytes: number): number;
   write(at: number, words: Uint32Array): void;
   read(at: number, words: Uint32Array): void;
-  /** Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows]. */
+  /**
+   * Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows].
+   * `gate` is the number of a `Gate` in cpu/src/gate.rs, or 0: one token's first rows then gate the others, `y`: [rows / 2].
+   */
   product(
     format: number,
+    gate: number,
     quants: number,
     scales: number,
     rows: number,

@@ -81,6 +81,8 @@ export class CpuPool implements WasmCpuPool {
   readonly #cpu: CpuModule;
   readonly #others: number;
   readonly #maximum: number;
+  /** Views of the whole memory, made anew when it grows: a view costs more than a small product's copies. */
+  #views: Views;
   /** Error that ended a thread, after which no job can be finished. */
   #failure: HearthError | undefined;
   /** First free address. */
@@ -96,6 +98,7 @@ export class CpuPool implements WasmCpuPool {
     this.#maximum = maximum;
     this.#others = threads - 1;
     this.#cpu = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CpuModule;
+    this.#views = viewsOf(memory);
     this.#free = align(this.#cpu.__heap_base.value);
     this.#job = this.#take(4 * JOB_WORDS, maximum);
   }
@@ -156,10 +159,13 @@ export class CpuPool implements WasmCpuPool {
   #take(bytes: number, maximum: number): number {
     const at = this.#free;
     const end = align(at + bytes);
-    const missing = Math.ceil((end - this.#memory.buffer.byteLength) / PAGE);
+    const missing = Math.ceil((end - this.#views.words.byteLength) / PAGE);
     try {
       if (end > maximum * PAGE) throw new RangeError(`${String(maximum * PAGE)} bytes are all that there may be`);
-      if (missing > 0) this.#memory.grow(missing);
+      if (missing > 0) {
+        this.#memory.grow(missing);
+        this.#views = viewsOf(this.#memory);
+      }
     } catch (cause) {
       throw new HearthError(
         "out_of_memory",
@@ -175,15 +181,16 @@ export class CpuPool implements WasmCpuPool {
   }
 
   write(at: number, words: Uint32Array): void {
-    new Uint32Array(this.#memory.buffer, at, words.length).set(words);
+    this.#views.words.set(words, at / 4);
   }
 
   read(at: number, words: Uint32Array): void {
-    words.set(new Uint32Array(this.#memory.buffer, at, words.length));
+    words.set(new Uint32Array(this.#views.words.buffer, at, words.length));
   }
 
   product(
     format: number,
+    gate: number,
     quants: number,
     scales: number,
     rows: number,
@@ -194,27 +201,35 @@ export class CpuPool implements WasmCpuPool {
     if (this.#failure !== undefined) throw this.#failure;
     const tokens = x.length / cols;
     this.#x = this.#atLeast(this.#x, x.byteLength);
-    this.#y = this.#atLeast(this.#y, y.byteLength);
+    // All rows' results, of which gates leave half.
+    this.#y = this.#atLeast(this.#y, 4 * tokens * rows);
     this.#scratch = this.#atLeast(this.#scratch, this.#cpu.hearth_scratch_bytes(tokens, cols));
-    const { buffer } = this.#memory;
-    new Float32Array(buffer, this.#x.at, x.length).set(x);
-    const words = new Uint32Array(buffer, this.#job, JOB_WORDS);
+    const { words, counters, floats } = this.#views;
+    floats.set(x, this.#x.at / 4);
+    const job = this.#job / 4;
     // The caller works like the others, so that a wait for them happens here and can be abandoned.
-    words.set(
-      [this.#others + 1, format, rows, cols, tokens, quants, scales, this.#x.at, this.#y.at, this.#scratch.at],
-      THREADS,
-    );
+    words[job + THREADS] = this.#others + 1;
+    words[job + THREADS + 1] = format;
+    words[job + THREADS + 2] = rows;
+    words[job + THREADS + 3] = cols;
+    words[job + THREADS + 4] = tokens;
+    words[job + THREADS + 5] = quants;
+    words[job + THREADS + 6] = scales;
+    words[job + THREADS + 7] = this.#x.at;
+    words[job + THREADS + 8] = this.#y.at;
+    words[job + THREADS + 9] = this.#scratch.at;
+    words[job + THREADS + 10] = gate;
     this.#cpu.hearth_begin(this.#job);
-    if (this.#others > 0) Atomics.notify(new Int32Array(buffer), this.#job / 4);
+    if (this.#others > 0) Atomics.notify(counters, job);
     this.#cpu.hearth_work(this.#job);
-    this.#awaitOthers(words);
-    y.set(new Float32Array(buffer, this.#y.at, y.length));
+    this.#awaitOthers(words, job + RUNNING);
+    y.set(new Float32Array(floats.buffer, this.#y.at, y.length));
   }
 
   /** Waits for the other threads to finish their parts, with a limit in case one is lost. */
-  #awaitOthers(words: Uint32Array): void {
+  #awaitOthers(words: Uint32Array, running: number): void {
     let [waited, before] = [0, performance.now()];
-    for (let looks = 1; Atomics.load(words, RUNNING) > 0; looks++) {
+    for (let looks = 1; Atomics.load(words, running) > 0; looks++) {
       if (looks % LOOKS !== 0) continue;
       const now = performance.now();
       // Time during which a laptop slept does not count.
@@ -229,6 +244,16 @@ export class CpuPool implements WasmCpuPool {
   #atLeast(region: { at: number; bytes: number }, bytes: number): { at: number; bytes: number } {
     return bytes <= region.bytes ? region : { at: this.#take(bytes, this.#maximum), bytes };
   }
+}
+
+interface Views {
+  words: Uint32Array;
+  counters: Int32Array;
+  floats: Float32Array;
+}
+
+function viewsOf({ buffer }: WebAssembly.Memory): Views {
+  return { words: new Uint32Array(buffer), counters: new Int32Array(buffer), floats: new Float32Array(buffer) };
 }
 
 /** Creates the largest shared memory that the browser grants. */

@@ -10,7 +10,7 @@ use hearth::engine::embed::EmbedInput;
 use hearth::ops::pool::{self, CpuPool, PoolJob};
 use hearth::{Error, Result};
 use hearth_cpu::dot::{BLOCK, Row, padded, quantise};
-use hearth_cpu::rows::{MAX_TOKENS, groups, product_of};
+use hearth_cpu::rows::{MAX_TOKENS, gates, groups, product_of};
 use hearth_tests::compare::assert_near;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{GREEDY, On, exact, goldens, greedy, load_file_with, manifest, open};
@@ -21,6 +21,8 @@ struct Double {
     /// Number of words that it can hold.
     room: usize,
     products: RefCell<usize>,
+    /// Number of products whose gates were applied, too.
+    gated: Cell<usize>,
     /// Whether its threads have ended.
     is_lost: Cell<bool>,
 }
@@ -31,6 +33,7 @@ impl Double {
             memory: RefCell::new(vec![0; 16]),
             room,
             products: RefCell::new(0),
+            gated: Cell::new(0),
             is_lost: Cell::new(false),
         });
         pool::install(double.clone());
@@ -69,6 +72,7 @@ impl CpuPool for Double {
 
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         *self.products.borrow_mut() += 1;
+        (self.gated).set(self.gated.get() + usize::from(job.gate.is_some()));
         assert!(job.tokens <= MAX_TOKENS);
         if self.is_lost.get() {
             return;
@@ -98,8 +102,11 @@ impl CpuPool for Double {
             .collect();
         // In two parts, as with two threads.
         let half = groups(job.rows) / 2;
+        let mut all = vec![0.0; job.tokens * job.rows];
         for range in [0..half, half..groups(job.rows)] {
-            let put = |t: usize, r: usize, v: f32| y[t * job.rows + r] = v;
+            let gates = gates(job.rows, &range);
+            let n = range.len();
+            let put = |t: usize, r: usize, v: f32| all[t * job.rows + r] = v;
             product_of(
                 job.format,
                 &rows,
@@ -109,7 +116,13 @@ impl CpuPool for Double {
                 range,
                 put,
             );
+            for (of_gate, of_up) in gates {
+                let Some(gate) = job.gate else { break };
+                let (gated, up) = all.split_at_mut(of_up);
+                gate.apply(&mut gated[of_gate..of_gate + n], &up[..n]);
+            }
         }
+        y.copy_from_slice(&all[..y.len()]);
     }
 
     fn check(&self) -> Result<()> {
@@ -171,6 +184,7 @@ fn a_pool_gives_the_same_ids() {
         *double.products.borrow() > 0,
         "nothing was multiplied there"
     );
+    assert!(double.gated.get() > 0, "nothing was gated there");
 }
 
 /// An encoder takes a text in one step, with more tokens than threads are given at once.

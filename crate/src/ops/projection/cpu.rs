@@ -3,7 +3,7 @@
 
 use hearth_cpu::dot;
 use hearth_cpu::gemm::{Rows, add_products};
-use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
+use hearth_cpu::rows::{Format, MAX_TOKENS, STREAMS, groups, product_of};
 
 use crate::ops::activation::Activate as _;
 use crate::ops::pool::{self, PoolJob, Pooled};
@@ -210,6 +210,7 @@ fn linear_pooled(x: &[f32], weight: Pooled, y: &mut [f32], tokens: usize, spec: 
             rows,
             cols,
             tokens,
+            gate: None,
         };
         let y = &mut y[piece * MAX_TOKENS * stride + offset..];
         if is_direct {
@@ -224,6 +225,36 @@ fn linear_pooled(x: &[f32], weight: Pooled, y: &mut [f32], tokens: usize, spec: 
             }
         }
     }
+}
+
+/// Multiplies a token by gates and by what they gate on the threads of the pool, which apply the gates to their own
+/// rows: `x`: [cols], `y`: [rows / 2]. Returns whether they could.
+pub(in crate::ops) fn gated_pooled(
+    x: &[f32],
+    y: &mut [f32],
+    spec: LinearSpec,
+    activation: Activation,
+) -> bool {
+    let (Some(weight), Some(gate)) = (spec.pooled, activation.gate()) else {
+        return false;
+    };
+    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
+        return false;
+    };
+    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
+    if spec.scaling != Scaling::NONE || !rows.is_multiple_of(STREAMS) {
+        return false;
+    }
+    let job = PoolJob {
+        weight,
+        format,
+        rows,
+        cols,
+        tokens: 1,
+        gate: Some(gate),
+    };
+    pool.product(job, &x[..cols], y);
+    true
 }
 
 /// Unpacks rows of 16-bit floats to f32.

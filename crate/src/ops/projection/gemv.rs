@@ -17,7 +17,7 @@ use crate::ops::norm::rms_norm_cpu;
 use crate::ops::outline::Grid;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Routed, routed_cpu};
-use crate::ops::projection::cpu::linear_cpu;
+use crate::ops::projection::cpu::{gated_pooled, linear_cpu};
 use crate::ops::projection::packing::{PACKINGS, copied_grid_bytes, weight_buffers};
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::weight::Scaling;
@@ -435,11 +435,14 @@ impl GemvOp for Flex {
         let linear = LinearSpec::of_one(spec, if gates { 0 } else { spec.offset });
         let (quants, scales) = (quants.storage(), scales.storage());
         if gates {
-            let mut gate_up = vec![0.0; spec.rows as usize];
-            linear_cpu(input, quants, scales, &mut gate_up, 1, linear);
             let d_ff = spec.rows as usize / 2;
+            let activation = spec.output.activation();
             let y = &mut y.storage_mut::<f32>()[spec.offset as usize..][..d_ff];
-            gate_cpu(&gate_up, d_ff, y, spec.output.activation());
+            if !gated_pooled(input, y, linear, activation) {
+                let mut gate_up = vec![0.0; spec.rows as usize];
+                linear_cpu(input, quants, scales, &mut gate_up, 1, linear);
+                gate_cpu(&gate_up, d_ff, y, activation);
+            }
         } else {
             linear_cpu(input, quants, scales, y.storage_mut(), 1, linear);
         }
