@@ -16,7 +16,7 @@ const BUDGETS: [(&str, u64); 18] = [
     ("setup", 240),
     ("eslint", 260),
     ("prettier", 90),
-    ("clippy", 300),
+    ("clippy", 400),
     ("compile", 900),
     ("unit", 60),
     ("gpu-stats", 150),
