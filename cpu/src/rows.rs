@@ -200,8 +200,9 @@ fn row_words<F: BlockDot>(blocks: usize) -> (usize, usize) {
     (units * F::UNIT * F::WORDS, units * F::SCALE_WORDS)
 }
 
-/// Returns the first rows of gates that the groups in `range` contain, and the first rows of what they gate, for a weight
-/// whose first half of rows are gates: groups pair them if all of them are whole.
+/// Returns where the gates lie in the groups of `range`, for a weight whose first half of rows are gates of its second half:
+/// two pairs of a first gate and the first row that it gates, each followed by as many rows as `range` has groups.
+/// `rows` is a multiple of [`STREAMS`], so that each group has two gates and the two rows that they gate.
 pub fn gates(rows: usize, range: &Range<usize>) -> [(usize, usize); STREAMS / 2] {
     let stride = groups(rows);
     core::array::from_fn(|k| {

@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Fewest groups of rows that a thread takes at once, unless fewer are left.
 const LEAST: u32 = 4;
-/// Divides a thread's even part of what is left: half of it is taken at once. Pieces begin large, since a core's
-/// prefetcher starts anew with each, and become smaller, so that all threads end at about the same time even if one is
-/// three times as slow as another.
+/// Number of pieces that a thread's equal share of the remaining groups is divided into; a thread takes one at a time. The
+/// first pieces are large, since a core's prefetcher starts anew with each. Later ones become smaller, so that all threads
+/// end at about the same time.
 const PIECES: u32 = 2;
 
 /// Returns how many groups a thread takes of so many that are left.

@@ -16,7 +16,8 @@ use crate::share::take;
 /// a thread costs the caller 11 us each time.
 const SPINS: u32 = 200_000;
 
-/// The projection to compute: y[t, r] = W[r] . x[t], and then its gates. Sixteen words; the host writes those from `threads` on.
+/// The projection to compute: y[t, r] = W[r] . x[t], to which a gate may be applied. Sixteen words; the host writes
+/// those from `threads` on.
 #[repr(C)]
 pub struct Job {
     /// Number of jobs so far; the other threads wait for it to change.
@@ -40,7 +41,8 @@ pub struct Job {
     y: u32,
     /// Address of [`hearth_scratch_bytes`] bytes.
     scratch: u32,
-    /// The number of a [`Gate`], or 0: one token's first half of rows then gates the second, in the first's place.
+    /// The number of a [`Gate`], or 0. With a gate there is one token; the first half of its results gate the second half,
+    /// and are replaced by the products.
     gate: u32,
     _unused: [u32; 2],
 }

@@ -31,7 +31,8 @@ pub struct PoolJob {
     pub cols: usize,
     /// At most [`hearth_cpu::rows::MAX_TOKENS`].
     pub tokens: usize,
-    /// The gate that the first half of rows is of the second, for one token and whole groups of rows.
+    /// Gate to apply, if the first half of the rows are gates of the second half: only for one token, and for a number of
+    /// rows that is a multiple of [`hearth_cpu::rows::STREAMS`].
     pub gate: Option<Gate>,
 }
 

@@ -89,7 +89,7 @@ fn tiles(device: &Device) -> Result<()> {
 /// Times texts in turns, without a tower and beside one.
 fn texts(device: &Device, on: On) -> Result<()> {
     let name = format!("native/{}/smolvlm-256m", device.info().kind.name());
-    // (a software GPU takes most of a minute a pair)
+    // (24 pairs take a software GPU more than seven minutes)
     let rounds = if on == On::Cpu { 24 } else { 8 };
     let projector = SMOLVLM_256M.file();
     let text = smolvlm_256m_text();
