@@ -17,8 +17,8 @@ pub trait BlockDot {
     /// Splits a block of `WORDS` words into its integers, once for all tokens multiplied by it; `scales` are its unit's
     /// words of scales, in which it is block `at`.
     fn parts(words: &[u32], scales: &[u32], at: usize) -> lanes::Parts;
-    /// Returns scales and minima of four blocks, from their words and their words of scales; of a unit with several groups it
-    /// is group `at`.
+    /// Returns scales and minima of four blocks, from their words of scales, and where a unit is whole groups from their words;
+    /// of a unit with several groups it is group `at`.
     fn factors(words: &[u32], scales: &[u32], at: usize) -> Factors;
 }
 

@@ -17,6 +17,7 @@ pub mod gemm;
 pub mod grid_formats;
 #[rustfmt::skip]
 pub mod grids;
+mod kernel;
 pub mod lanes;
 #[cfg(feature = "layers")]
 pub mod layers;

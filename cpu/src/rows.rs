@@ -6,9 +6,10 @@
 
 use core::ops::Range;
 
-use crate::dot::{BLOCK, Row, Weights, dot, dot_rows};
+use crate::dot::Row;
 use crate::formats::{BlockDot, Lookup, Nvfp4, Q1, Q2, Q2S, Q3, Q4, Q4K, Q4S, Q5, Q6, Q8};
 use crate::grid_formats::{Grid, Iq1, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs};
+use crate::kernel::{Weight, dots, row_words};
 
 /// Rows in a group.
 pub const STREAMS: usize = 4;
@@ -131,16 +132,19 @@ pub fn product_of(
     range: Range<usize>,
     mut put: impl FnMut(usize, usize, f32),
 ) {
-    if let [x] = x {
-        return by_format!(format, F => for_one::<F>(*x, (quants, scales), rows, range, |row, value| put(0, row, value)));
-    }
-    let blocks = x.first().map_or(0, |x| x.q.len() / BLOCK);
     let weight = Weight {
-        words: (quants, scales),
-        row: format.row_words(blocks),
+        quants,
+        scales,
         rows,
     };
-    let dots: Dots = by_format!(format, F => (dot::<F, 4>, dot::<F, 1>));
+    assert!(
+        by_format!(format, F => weight.fits::<F>(x)),
+        "rows that are not there"
+    );
+    if let [x] = x {
+        return by_format!(format, F => for_one::<F>(x, &weight, range, |row, value| put(0, row, value)));
+    }
+    let dots: Dots = by_format!(format, F => (dots::<F, 1, 4>, dots::<F, 2, 1>));
     let stride = groups(rows);
     let mut kept = Kept {
         values: [0.0; 4096],
@@ -166,39 +170,11 @@ pub fn product_of(
     }
 }
 
-/// A weight in any format.
-struct Weight<'a> {
-    words: Weights<'a>,
-    /// Words of a row, and of its scales.
-    row: (usize, usize),
-    rows: usize,
-}
-
-impl<'a> Weight<'a> {
-    /// Returns one row, clamped to the last so that an incomplete group stays in bounds. The scales slice runs past the row.
-    #[inline(always)]
-    fn row(&self, r: usize) -> Weights<'a> {
-        let (quants, scales) = self.words;
-        let (words, scale_words) = self.row;
-        let r = r.min(self.rows - 1);
-        (
-            &quants[r * words..(r + 1) * words],
-            &scales[r * scale_words..],
-        )
-    }
-}
-
-/// The products of a row with four tokens and with one, in one format.
+/// The products of a row with four tokens, and of two rows with one, in one format.
 type Dots = (
-    for<'a> fn(Weights<'a>, [Row<'a>; 4]) -> [f32; 4],
-    for<'a> fn(Weights<'a>, [Row<'a>; 1]) -> [f32; 1],
+    unsafe fn(&Weight<'_>, [usize; 1], &[Row<'_>; 4]) -> [[f32; 4]; 1],
+    unsafe fn(&Weight<'_>, [usize; 2], &[Row<'_>; 1]) -> [[f32; 1]; 2],
 );
-
-/// Returns the words of quants and of scales in a row, which is whole units.
-fn row_words<F: BlockDot>(blocks: usize) -> (usize, usize) {
-    let units = blocks.div_ceil(F::UNIT);
-    (units * F::UNIT * F::WORDS, units * F::SCALE_WORDS)
-}
 
 /// Returns where the gates lie in the groups of `range`, for a weight whose first half of rows are gates of its second half:
 /// two pairs of a first gate and the first row that it gates, each followed by as many rows as `range` has groups.
@@ -212,31 +188,31 @@ pub fn gates(rows: usize, range: &Range<usize>) -> [(usize, usize); STREAMS / 2]
 }
 
 /// Returns the rows of a group.
+#[inline(always)]
 fn group(rows: usize, i: usize) -> [usize; STREAMS] {
     core::array::from_fn(|k| i + k * groups(rows))
 }
 
+/// Returns the rows of a group, clamped to the last of a weight, so that an incomplete group exists.
+#[inline(always)]
+fn clamped(rows: usize, i: usize) -> [usize; STREAMS] {
+    group(rows, i).map(|r| r.min(rows - 1))
+}
+
 /// Computes [`product_of`] in one format for one token, whose results are contiguous anyway.
 fn for_one<F: BlockDot>(
-    x: Row<'_>,
-    weights: Weights<'_>,
-    rows: usize,
+    x: &Row<'_>,
+    weight: &Weight<'_>,
     range: Range<usize>,
     mut put: impl FnMut(usize, f32),
 ) {
-    let weight = Weight {
-        words: weights,
-        row: row_words::<F>(x.q.len() / BLOCK),
-        rows,
-    };
     for i in range {
-        let group = group(rows, i);
-        let [a, b, c, d] = group;
-        // An array's `map` is a call in WebAssembly.
-        let at = |r| weight.row(r);
-        let y = dot_rows::<F, STREAMS>([at(a), at(b), at(c), at(d)], x);
-        for (r, y) in group.into_iter().zip(y) {
-            if r < rows {
+        let [a, b, c, d] = clamped(weight.rows, i);
+        // SAFETY: `product_of` has checked that it fits.
+        let two = |rows| unsafe { dots::<F, 2, 1>(weight, rows, &[*x]) };
+        let ([[a], [b]], [[c], [d]]) = (two([a, b]), two([c, d]));
+        for (r, y) in group(weight.rows, i).into_iter().zip([a, b, c, d]) {
+            if r < weight.rows {
                 put(r, y);
             }
         }
@@ -244,22 +220,34 @@ fn for_one<F: BlockDot>(
 }
 
 /// Computes [`product_of`] for some tokens, for as many groups as are buffered: the same code for all formats.
-fn product(x: &[Row<'_>], weight: &Weight<'_>, dots: Dots, range: Range<usize>, kept: &mut Kept) {
+fn product(
+    x: &[Row<'_>],
+    weight: &Weight<'_>,
+    (one_row, two_rows): Dots,
+    range: Range<usize>,
+    kept: &mut Kept,
+) {
     // Four tokens stay in the first-level cache while the buffered rows pass, which come from the second level but for the first time.
     for (piece, x) in x.chunks(4).enumerate() {
-        let four = x.first_chunk::<4>();
         for i in range.clone() {
-            for (k, r) in group(weight.rows, i).into_iter().enumerate() {
-                let row = weight.row(r);
-                if let Some(four) = four {
-                    for (n, y) in dots.0(row, *four).into_iter().enumerate() {
+            let rows = clamped(weight.rows, i);
+            if let Some(four) = x.first_chunk() {
+                for (k, r) in rows.into_iter().enumerate() {
+                    // SAFETY: `product_of` has checked that it fits.
+                    let [y] = unsafe { one_row(weight, [r], four) };
+                    for (n, y) in y.into_iter().enumerate() {
                         kept.put(4 * piece + n, k, i, y);
                     }
-                    continue;
                 }
-                for (n, x) in x.iter().enumerate() {
-                    let [y] = dots.1(row, [*x]);
-                    kept.put(4 * piece + n, k, i, y);
+                continue;
+            }
+            for (n, x) in x.iter().enumerate() {
+                for (pair, rows) in rows.as_chunks().0.iter().enumerate() {
+                    // SAFETY: `product_of` has checked that it fits.
+                    let y = unsafe { two_rows(weight, *rows, &[*x]) };
+                    for (k, [y]) in y.into_iter().enumerate() {
+                        kept.put(4 * piece + n, 2 * pair + k, i, y);
+                    }
                 }
             }
         }

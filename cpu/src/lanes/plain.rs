@@ -201,18 +201,6 @@ pub fn load(four: &[f32; 4]) -> V {
     *four
 }
 
-/// Copies the first lane to all lanes.
-#[inline(always)]
-pub fn splat(v: V) -> V {
-    [v[0]; 4]
-}
-
-/// Rotates the lanes, so that each moves to the place of the one before it.
-#[inline(always)]
-pub fn moved_on(v: V) -> V {
-    [v[1], v[2], v[3], v[0]]
-}
-
 /// Copies a number to all lanes.
 #[inline(always)]
 pub fn all(v: f32) -> V {

@@ -269,10 +269,10 @@ pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
     let dm = words128(dm, 0);
     // `h`: the sign, then three zeros, then exponent and mantissa.
     let widen = |h: v128| {
-        // Correct unless the exponent is 0: then it is (1 + m) 2^-15, and should be m 2^-14.
+        // Right unless the exponent is 0: then it is (1 + m) 2^-15, and should be m 2^-14, which is less.
         let normal = i32x4_add(v128_and(h, rest), rebase);
-        let more = f32x4_pmin(f32x4_sub(normal, min_normal), ZERO);
-        v128_or(f32x4_add(normal, more), v128_and(h, sign))
+        let subnormal = f32x4_sub(f32x4_add(normal, normal), min_normal);
+        v128_or(f32x4_pmin(subnormal, normal), v128_and(h, sign))
     };
     (
         widen(i32x4_shr(u32x4_shl(dm, 16), 3)),
@@ -307,15 +307,9 @@ pub fn load(four: &[f32; 4]) -> V {
     unsafe { v128_load(four.as_ptr().cast()) }
 }
 
-/// Copies the first lane to all lanes.
-#[inline(always)]
-pub fn splat(v: V) -> V {
-    i32x4_shuffle::<0, 0, 0, 0>(v, v)
-}
-
 /// Rotates the lanes, so that each moves to the place of the one before it.
 #[inline(always)]
-pub fn moved_on(v: V) -> V {
+fn moved_on(v: V) -> V {
     i32x4_shuffle::<1, 2, 3, 0>(v, v)
 }
 
