@@ -129,7 +129,7 @@ fn logits_and_what_a_q8_cache_costs_on_the_gpu() {
         return;
     };
     check_logits(On::Gpu, &mut engine, 1e-4);
-    check_bytes(On::Gpu, &mut engine, &path, 48, 1.9);
+    check_bytes(On::Gpu, &mut engine, &path, 32, 1.9);
 }
 
 /// The default on a GPU. Logits are up to 20.
@@ -144,7 +144,7 @@ fn logits_answers_and_a_text_on_the_gpu_with_an_f16_cache() {
     let (answer, text, steps) = if is_full() {
         (64, 256, 32)
     } else {
-        (24, 48, 8)
+        (16, 32, 4)
     };
     check_answers(On::Gpu, &mut engine, answer);
     check_forced(&mut engine, text, steps);
