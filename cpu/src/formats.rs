@@ -59,21 +59,15 @@ fn first_words(scales: &[u32], stride: usize) -> [u32; GROUP] {
     core::array::from_fn(|b| scales[b * stride])
 }
 
-/// Reads two f16, a scale and a minimum, as the factors of whole blocks.
+/// Reads two f16, a scale and a minimum, as the factors of whole blocks. Of 4- and 5-bit weights, only blocks whose largest weight
+/// is below 0.001 have a subnormal scale.
 #[inline(always)]
 fn affine(scales: &[u32], stride: usize) -> Factors {
-    let (d, m) = lanes::scales::<0>(&first_words(scales, stride));
+    let (d, m) = lanes::normal_scales(&first_words(scales, stride));
     Factors {
         d: [d, d],
         m: [m, m],
     }
-}
-
-/// Reads f16, the scales of two blocks in a word.
-#[inline(always)]
-fn two_in_a_word(scales: &[u32]) -> lanes::V {
-    let (a, b) = (scales[0], scales[1]);
-    lanes::scales::<0>(&[a, a >> 16, b, b >> 16]).0
 }
 
 /// Reads two f16, the scales of halves whose integers are 2^UP times too large and, after division by that, too large
@@ -235,7 +229,7 @@ impl BlockDot for Q4S {
 
     #[inline(always)]
     fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
-        let d = two_in_a_word(scales);
+        let d = lanes::normal_scales_in_pairs(&[scales[0], scales[1]]);
         let m = lanes::times(d, -8.0);
         Factors {
             d: [d, d],
@@ -360,7 +354,7 @@ impl BlockDot for Q8 {
 
     #[inline(always)]
     fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
-        let d = two_in_a_word(scales);
+        let d = lanes::scales_in_pairs(&[scales[0], scales[1]]);
         Factors::without_minima([d, d])
     }
 }

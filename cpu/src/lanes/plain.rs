@@ -177,6 +177,24 @@ pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
     (d, m)
 }
 
+/// Returns d and m of four blocks.
+#[inline(always)]
+pub fn normal_scales(dm: &[u32; 4]) -> (V, V) {
+    scales::<0>(dm)
+}
+
+/// Returns d of four blocks, two in a word.
+#[inline(always)]
+pub fn scales_in_pairs([a, b]: &[u32; 2]) -> V {
+    [*a, a >> 16, *b, b >> 16].map(|h| f16_to_f32(h & 0xffff))
+}
+
+/// Returns d of four blocks, two in a word.
+#[inline(always)]
+pub fn normal_scales_in_pairs(pairs: &[u32; 2]) -> V {
+    scales_in_pairs(pairs)
+}
+
 /// Reinterprets words as f32.
 #[inline(always)]
 pub fn floats(words: &[u32; 4]) -> V {
