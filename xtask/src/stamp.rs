@@ -16,19 +16,25 @@ pub struct Stamp(String);
 impl Stamp {
     /// Hashes files and whole directories under `root`, in a fixed order, plus `extra` words such as a compiler
     /// version. A missing path counts as absent, so creating it later changes the hash. An input that begins with `!`
-    /// is excluded.
+    /// is excluded, and so are files whose names have an ending that begins with `!*`.
     pub fn of(root: &Path, inputs: &[&str], extra: &[&str]) -> Result<Self> {
         let (mut taken, mut left_out) = (Vec::new(), Vec::new());
+        let mut endings = Vec::new();
         for input in inputs {
-            match input.strip_prefix('!') {
-                Some(path) => left_out.push(root.join(path)),
-                None => taken.push(root.join(input)),
+            match (input.strip_prefix("!*"), input.strip_prefix('!')) {
+                (Some(ending), _) => endings.push(ending),
+                (None, Some(path)) => left_out.push(root.join(path)),
+                (None, None) => taken.push(root.join(input)),
             }
         }
         let mut files = Vec::new();
         for path in &taken {
             collect(path, &left_out, &mut files)?;
         }
+        files.retain(|file| {
+            let name = file.to_string_lossy();
+            !endings.iter().any(|ending| name.ends_with(ending))
+        });
         files.sort();
         files.dedup();
         let mut hash = Sha256::new();
@@ -160,6 +166,11 @@ mod tests {
             Stamp::of(&root, &["src", "!src"], &["rustc 1"]).unwrap().0,
             first,
             "left out"
+        );
+        assert_eq!(
+            Stamp::of(&root, &["src", "!*.rs"], &[]).unwrap().0,
+            Stamp::of(&root, &[], &[]).unwrap().0,
+            "left out by its ending"
         );
         fs::write(root.join("later.toml"), "").unwrap();
         assert_ne!(stamp(), first, "a new, empty input");

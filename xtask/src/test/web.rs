@@ -15,7 +15,7 @@ use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{build, llama, proc, serve, setup};
 
 /// Files that eslint reads: its settings, and all TypeScript, whose types it asks for.
-const LINTED: [&str; 18] = [
+const LINTED: [&str; 21] = [
     "eslint.config.js",
     "package.json",
     "package-lock.json",
@@ -35,9 +35,12 @@ const LINTED: [&str; 18] = [
     "!pkg/pictures",
     "!pkg/translation",
     "!pkg/wasm",
+    "!*.md",
+    "!*.html",
+    "!*.css",
 ];
 /// Files that the type checker reads, among them the types of what was built.
-const TYPED: [&str; 13] = [
+const TYPED: [&str; 19] = [
     "package.json",
     "package-lock.json",
     "tsconfig.base.json",
@@ -51,6 +54,13 @@ const TYPED: [&str; 13] = [
     "!docs/.vitepress/cache",
     "!docs/api",
     "!pkg/docs",
+    "!*.md",
+    "!*.html",
+    "!*.css",
+    // (what was built is read as declarations)
+    "!*.js",
+    "!*.map",
+    "!*.wasm",
 ];
 
 /// Stages that need the tools but no generated files.
