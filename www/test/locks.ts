@@ -6,7 +6,8 @@ interface Wait {
 
 type Callback = (lock: unknown) => unknown;
 
-export function fakeLocks(): LockManager {
+/** Web Locks, and a function that gives up a lock as a closed tab does. */
+export function fakeLocks(): { locks: LockManager; giveUp: (name: string) => void } {
   const held = new Map<string, Wait[]>();
   const waiting = new Map<string, Wait[]>();
 
@@ -43,5 +44,9 @@ export function fakeLocks(): LockManager {
 
   const query = (): Promise<LockManagerSnapshot> =>
     Promise.resolve({ held: [...held].flatMap(([name, all]) => all.map(({ mode }) => ({ name, mode }))), pending: [] });
-  return { request, query } as unknown as LockManager;
+  const giveUp = (name: string): void => {
+    held.delete(name);
+    next(name);
+  };
+  return { locks: { request, query } as unknown as LockManager, giveUp };
 }

@@ -25,9 +25,13 @@ export function emptyDisk(): void {
   locks = undefined;
 }
 
-/** Gives Web Locks to all tabs opened from now on. */
-export function useLocks(): void {
-  locks = fakeLocks();
+/** Gives Web Locks to all tabs opened from now on; returns a function that gives up a conversation's as a closed tab does. */
+export function useLocks(): (id: string) => void {
+  const fake = fakeLocks();
+  locks = fake.locks;
+  return (id) => {
+    fake.giveUp(`hearth-conversation-${id}`);
+  };
 }
 
 /** Returns the contents of the disk. */

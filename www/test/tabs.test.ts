@@ -178,6 +178,64 @@ describe("two tabs", () => {
   });
 });
 
+describe("a question whose tab has not answered it", () => {
+  /** Asks in one tab, opens the conversation in another; returns the latter. */
+  async function askedElsewhere(backend: Backend): Promise<{ there: Page; id: string }> {
+    const here = await openPage();
+    here.use(backend);
+    const there = await openPage();
+    const { keepAnswering } = await import("../src/state/interrupted.js");
+    keepAnswering();
+    const { backend: other, end } = slowBackend("A fireplace.");
+    end();
+    there.use(other);
+    void here.chat.send("What is a hearth?");
+    await vi.waitFor(() => {
+      expect(titles(there)).toEqual(["What is a hearth?"]);
+    });
+    const id = here.chat.current.value?.id ?? "";
+    await there.chat.openConversation(id);
+    expect(there.chat.isElsewhere.value).toBe(true);
+    return { there, id };
+  }
+
+  it("is answered by another one that shows it, once that tab is closed", async () => {
+    const close = useLocks();
+    const { there, id } = await askedElsewhere(slowBackend("").backend);
+    close(id);
+    await vi.waitFor(() => {
+      expect(shown(there)).toEqual([
+        ["What is a hearth?", "stop"],
+        ["A fireplace.", "stop"],
+      ]);
+    });
+  });
+
+  it("is left to it if the answer failed there", async () => {
+    useLocks();
+    let fail = (): void => undefined;
+    const failed = new Promise<void>((_, reject) => {
+      fail = () => {
+        reject(new Error("a fault"));
+      };
+    });
+    async function* chunks(): AsyncGenerator<ChatCompletionChunk> {
+      await failed;
+      yield chunkOf("");
+    }
+    const { there } = await askedElsewhere(backendOf(chunks));
+    const read = vi.spyOn(kept(), "messages");
+    fail();
+    await vi.waitFor(() => {
+      expect(there.chat.isElsewhere.value).toBe(false);
+      // By both who look: the one that shows it, and the one that would take it over.
+      expect(read.mock.calls.length).toBeGreaterThanOrEqual(2);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(shown(there)).toEqual([["What is a hearth?", "stop"]]);
+  });
+});
+
 describe("a conversation that is chosen", () => {
   it("is the last one that was, however long the others take to read", async () => {
     const page = await openPage();

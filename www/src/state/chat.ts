@@ -283,6 +283,7 @@ async function make(message: Message, before: readonly Message[], prompt: string
   }
   if (error !== undefined) {
     const question = before.at(-1);
+    if (!result && question) saved = save({ ...head, leaf: question.id, failed: question.id }, []);
     const retry = (): void => {
       // Another model may be running by then.
       const goesOn = question === undefined || canContinue(backend.value, result);
@@ -333,8 +334,7 @@ export async function bundles(id?: string): Promise<Bundle[]> {
   const store = await opened();
   return Promise.all(
     wanted.map(async (conversation) => {
-      const { id } = conversation;
-      const [messages, files] = await Promise.all([store.messages(id), store.files(id)]);
+      const [messages, files] = await Promise.all([store.messages(conversation.id), store.files(conversation.id)]);
       return { conversation, messages, files };
     }),
   );

@@ -43,11 +43,14 @@ export function keepAnswering(): void {
   });
 }
 
-/** Goes on with an answer that another tab has left unfinished. */
+/** Goes on with an answer that another tab has left unfinished, or begins one that it has not begun. */
 async function takeOver(id: string): Promise<void> {
-  const messages = await (await opened()).messages(id);
+  const store = await opened();
+  const [head, messages] = await Promise.all([store.conversation(id), store.messages(id)]);
   const isLeft = messages.some(({ end, journal }) => end === "running" && journal !== undefined);
-  if (isLeft && current.value?.id === id) awaited.value = id;
+  const last = messages.find((message) => message.id === head?.leaf);
+  const isUnanswered = last?.role === "user" && head?.failed !== last.id;
+  if ((isLeft || isUnanswered) && current.value?.id === id) awaited.value = id;
 }
 
 function goOnIn(id: string): void {

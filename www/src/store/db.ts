@@ -16,6 +16,8 @@ export interface Conversation {
   system: string;
   /** Messages that the model is not given any more, by their ids: the oldest ones, for lack of room. */
   forgotten?: readonly string[];
+  /** Id of the question whose last answer failed before its first word: no other tab begins it again. */
+  failed?: string;
 }
 
 /** A file in a conversation's messages. A conversation takes its files with it when it is deleted. */
