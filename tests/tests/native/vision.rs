@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use hearth::engine::request::Request;
-use hearth::{Engine, Error, Loader};
+use hearth::{Device, Engine, Error, Loader};
 use hearth_modelfile::container::overrides::Overrides;
 use hearth_modelfile::files::folder;
 use hearth_modelfile::text::template::Message;
@@ -116,8 +116,7 @@ pub(crate) enum Form {
     Pair,
 }
 
-pub(crate) fn load(golden: &Golden, form: Form, on: On) -> Option<Engine> {
-    let device = open(on)?;
+pub(crate) fn load(golden: &Golden, form: Form, device: &Device) -> Engine {
     let expected = &golden.expected;
     let (model, projector) = match form {
         Form::Folder => (golden.path(&expected.folder), None),
@@ -126,11 +125,11 @@ pub(crate) fn load(golden: &Golden, form: Form, on: On) -> Option<Engine> {
             Some(golden.path(&expected.gguf[1])),
         ),
     };
-    Some(load_pair(device, &model, projector.as_deref()).unwrap())
+    load_pair(device.clone(), &model, projector.as_deref()).unwrap()
 }
 
 pub(crate) fn load_pair(
-    device: hearth::Device,
+    device: Device,
     model: &Path,
     projector: Option<&Path>,
 ) -> hearth::Result<Engine> {
@@ -181,10 +180,8 @@ fn answer(engine: &mut Engine, messages: Vec<Message>, n: usize) -> hearth::Resu
 }
 
 /// Checks a model in one form: its pictures' rows, its prompts' ids, its answers.
-fn check(golden: &Golden, form: Form, on: On, tolerance: f32) {
-    let Some(mut engine) = load(golden, form, on) else {
-        return;
-    };
+fn check(golden: &Golden, form: Form, on: On, device: &Device, tolerance: f32) {
+    let mut engine = load(golden, form, device);
     let (name, expected) = (&golden.name, &golden.expected);
     assert!(engine.info().vision.is_some());
     let keys = golden.add(&mut engine);
@@ -233,18 +230,22 @@ fn check(golden: &Golden, form: Form, on: On, tolerance: f32) {
 
 #[test]
 fn folders_and_pairs_on_the_cpu() {
+    let device = open(On::Cpu).unwrap();
     for kind in KINDS {
         let golden = Golden::read(kind);
         for form in [Form::Folder, Form::Pair] {
-            check(&golden, form, On::Cpu, TOLERANCE);
+            check(&golden, form, On::Cpu, &device, TOLERANCE);
         }
     }
 }
 
 #[test]
 fn pairs_on_the_gpu() {
+    // (one for all kinds, which share most of its pipelines)
+    let Some(device) = open(On::Gpu) else { return };
     for kind in KINDS {
-        check(&Golden::read(kind), Form::Pair, On::Gpu, TOLERANCE);
+        let golden = Golden::read(kind);
+        check(&golden, Form::Pair, On::Gpu, &device, TOLERANCE);
     }
 }
 
@@ -252,7 +253,7 @@ fn pairs_on_the_gpu() {
 #[test]
 fn a_text_is_shown_by_a_template_of_parts() {
     let golden = Golden::read(KINDS[0]);
-    let mut engine = load(&golden, Form::Pair, On::Cpu).unwrap();
+    let mut engine = load(&golden, Form::Pair, &open(On::Cpu).unwrap());
     let text = golden
         .expected
         .cases
@@ -271,7 +272,7 @@ fn a_text_is_shown_by_a_template_of_parts() {
 #[test]
 fn a_picture_is_known_by_what_it_shows() {
     let golden = Golden::read(KINDS[0]);
-    let mut engine = load(&golden, Form::Pair, On::Cpu).unwrap();
+    let mut engine = load(&golden, Form::Pair, &open(On::Cpu).unwrap());
     let keys = golden.add(&mut engine);
     let again = golden.add(&mut engine);
     assert_eq!(keys, again);
@@ -339,7 +340,7 @@ fn what_is_missing_is_named() {
         assert!(engine.place_chat(&[]).is_ok());
     }
     // Frames and keys that are not what they should be.
-    let mut engine = load(&golden, Form::Pair, On::Cpu).unwrap();
+    let mut engine = load(&golden, Form::Pair, &open(On::Cpu).unwrap());
     let errors: HashMap<&str, Error> = HashMap::from([
         (
             "pixels",

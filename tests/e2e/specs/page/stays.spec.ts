@@ -52,7 +52,7 @@ for (const browser of oneBrowser("chromium")) {
 }
 
 /** Long enough for a draft of it to be kept before its end. */
-const LONG_CPU = { device: "cpu", max_tokens: 96, temperature: 0 };
+const LONG_CPU = { device: "cpu", max_tokens: 400, temperature: 0 };
 const QUESTION = "Tell me what a hearth is, and what it was used for.";
 
 /** Returns the number of answers that have words, and run. */
