@@ -300,15 +300,15 @@ fn widen_normal(h: Halves) -> V {
 /// Returns d and m of four blocks, times 2^-LESS.
 #[inline(always)]
 pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
-    let [d, m] = halves(dm).map(widen::<LESS>);
-    (d, m)
+    let [d, m] = halves(dm);
+    (widen::<LESS>(d), widen::<LESS>(m))
 }
 
 /// Returns d and m of four blocks, fast for formats whose scales are rarely subnormal.
 #[inline(always)]
 pub fn normal_scales(dm: &[u32; 4]) -> (V, V) {
-    let [d, m] = halves(dm).map(widen_normal);
-    (d, m)
+    let [d, m] = halves(dm);
+    (widen_normal(d), widen_normal(m))
 }
 
 /// Returns d of four blocks, two in a word.
