@@ -19,7 +19,6 @@ const AHEAD: usize = 32;
 struct Ahead([[f32; AHEAD]; 2]);
 
 /// A weight: `quants`: [rows, words of a row], `scales`: [rows, words of its scales], see [`row_words`]; both may be longer.
-#[derive(Clone, Copy)]
 pub struct Weight<'a> {
     pub quants: &'a [u32],
     pub scales: &'a [u32],
@@ -136,7 +135,7 @@ unsafe fn look_ahead<F: BlockDot, const R: usize, const T: usize>(
     };
     for g in first..whole {
         for (r, row) in rows.iter().enumerate() {
-            // SAFETY: the caller guarantees it.
+            // SAFETY: the caller guarantees it, and the scales of groups before `whole` exist.
             add(r, g, unsafe { factors::<F>(*row, g) });
         }
     }
@@ -148,35 +147,40 @@ unsafe fn look_ahead<F: BlockDot, const R: usize, const T: usize>(
     *sums = acc;
 }
 
+/// Returns where the scales of group `g` are among those of a row.
+#[inline(always)]
+fn scales_of<F: BlockDot>(g: usize) -> Range<usize> {
+    let begin = g * GROUP / F::UNIT * F::SCALE_WORDS;
+    begin..begin + GROUP.div_ceil(F::UNIT) * F::SCALE_WORDS
+}
+
 /// Returns the factors of group `g` of a row.
 ///
 /// # Safety
-/// The group's first block must exist.
+/// The group's scales must exist, and, where a unit is whole groups, its blocks.
 #[inline(always)]
 unsafe fn factors<F: BlockDot>((quants, scales): Words<'_>, g: usize) -> Factors {
-    let begin = g * GROUP / F::UNIT * F::SCALE_WORDS;
-    let end = begin + GROUP.div_ceil(F::UNIT) * F::SCALE_WORDS;
-    // SAFETY: checked here, or whole since units are.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let words = match F::UNIT < GROUP {
             true => &[],
             false => quants.get_unchecked(g * GROUP * F::WORDS..(g + 1) * GROUP * F::WORDS),
         };
-        let scales = scales.get_unchecked(begin..end);
+        let scales = scales.get_unchecked(scales_of::<F>(g));
         F::factors(words, scales, g % (F::UNIT / GROUP).max(1))
     }
 }
 
-/// Returns the factors of the incomplete last group of a weight.
+/// Returns the factors of the incomplete last group of a weight, whose missing scales are zeros.
 #[cold]
 #[inline(never)]
 fn last_factors<F: BlockDot>(scales: &[u32], g: usize) -> Factors {
-    let begin = g * GROUP / F::UNIT * F::SCALE_WORDS;
+    let all = scales_of::<F>(g);
     let mut last = [0; GROUP * MAX_SCALE_WORDS];
-    for (to, from) in last.iter_mut().zip(scales.iter().skip(begin)) {
+    for (to, from) in last.iter_mut().zip(scales.iter().skip(all.start)) {
         *to = *from;
     }
-    F::factors(&[], &last[..GROUP.div_ceil(F::UNIT) * F::SCALE_WORDS], 0)
+    F::factors(&[], &last[..all.len()], 0)
 }
 
 /// Returns `acc` plus the contribution of the minima of group `g`, and the factors of its blocks times the activations'
