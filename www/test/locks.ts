@@ -6,8 +6,8 @@ interface Wait {
 
 type Callback = (lock: unknown) => unknown;
 
-/** Web Locks, and a function that gives up a lock as a closed tab does. */
-export function fakeLocks(): { locks: LockManager; giveUp: (name: string) => void } {
+/** Returns Web Locks, and a function that gives up all that are held, as a tab does that is closed. */
+export function fakeLocks(): { locks: LockManager; giveUp: () => void } {
   const held = new Map<string, Wait[]>();
   const waiting = new Map<string, Wait[]>();
 
@@ -44,9 +44,9 @@ export function fakeLocks(): { locks: LockManager; giveUp: (name: string) => voi
 
   const query = (): Promise<LockManagerSnapshot> =>
     Promise.resolve({ held: [...held].flatMap(([name, all]) => all.map(({ mode }) => ({ name, mode }))), pending: [] });
-  const giveUp = (name: string): void => {
-    held.delete(name);
-    next(name);
+  const giveUp = (): void => {
+    held.clear();
+    for (const name of waiting.keys()) next(name);
   };
   return { locks: { request, query } as unknown as LockManager, giveUp };
 }

@@ -25,13 +25,11 @@ export function emptyDisk(): void {
   locks = undefined;
 }
 
-/** Gives Web Locks to all tabs opened from now on; returns a function that gives up a conversation's as a closed tab does. */
-export function useLocks(): (id: string) => void {
+/** Gives Web Locks to all tabs opened from now on; returns a function that gives up those held, as a closed tab does. */
+export function useLocks(): () => void {
   const fake = fakeLocks();
   locks = fake.locks;
-  return (id) => {
-    fake.giveUp(`hearth-conversation-${id}`);
-  };
+  return fake.giveUp;
 }
 
 /** Returns the contents of the disk. */

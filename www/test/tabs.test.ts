@@ -180,7 +180,7 @@ describe("two tabs", () => {
 
 describe("a question whose tab has not answered it", () => {
   /** Asks in one tab, opens the conversation in another; returns the latter. */
-  async function askedElsewhere(backend: Backend): Promise<{ there: Page; id: string }> {
+  async function askedElsewhere(backend: Backend): Promise<Page> {
     const here = await openPage();
     here.use(backend);
     const there = await openPage();
@@ -196,13 +196,13 @@ describe("a question whose tab has not answered it", () => {
     const id = here.chat.current.value?.id ?? "";
     await there.chat.openConversation(id);
     expect(there.chat.isElsewhere.value).toBe(true);
-    return { there, id };
+    return there;
   }
 
   it("is answered by another one that shows it, once that tab is closed", async () => {
     const close = useLocks();
-    const { there, id } = await askedElsewhere(slowBackend("").backend);
-    close(id);
+    const there = await askedElsewhere(slowBackend("").backend);
+    close();
     await vi.waitFor(() => {
       expect(shown(there)).toEqual([
         ["What is a hearth?", "stop"],
@@ -223,7 +223,7 @@ describe("a question whose tab has not answered it", () => {
       await failed;
       yield chunkOf("");
     }
-    const { there } = await askedElsewhere(backendOf(chunks));
+    const there = await askedElsewhere(backendOf(chunks));
     const read = vi.spyOn(kept(), "messages");
     fail();
     await vi.waitFor(() => {
