@@ -29,8 +29,14 @@ export class Chat {
   }
 
   /** Unfolds the list of all models, which a first visit has below its three offers. */
-  async unfoldModels(): Promise<void> {
+  /** Waits until the offered models stay what they are: until the device is known, they can come and go. */
+  async waitOffers(): Promise<void> {
     await this.tab.waitVisible("#more-models", LOAD_MS);
+    await expect.poll(() => this.count('.offers[aria-busy="true"]'), { timeout: LOAD_MS }).toBe(0);
+  }
+
+  async unfoldModels(): Promise<void> {
+    await this.waitOffers();
     if ((await this.count("#more-models[open]")) === 0) await this.tab.click("#more-models > summary");
   }
 

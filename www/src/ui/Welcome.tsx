@@ -60,10 +60,12 @@ function Cards(): JSX.Element | null {
   const found = offers.value;
   if (found === undefined) return null;
   const { now, recommended, best } = found;
+  // Another card may be recommended once the device is known.
+  const isLooking = plan.value.name === "none" || plan.value.name === "reading";
   const hasHub = [now, recommended, best].some((entry) => entry !== undefined && isOnHub(entry.source));
   return (
     <>
-      <ul class="offers" aria-label={t().models}>
+      <ul class="offers" aria-label={t().models} aria-busy={isLooking}>
         {recommended !== undefined && <Card kind="recommended" entry={recommended} isFirst />}
         <Card kind="now" entry={now} isFirst={recommended === undefined} />
         {best !== undefined && <Card kind="best" entry={best} isFirst={false} />}

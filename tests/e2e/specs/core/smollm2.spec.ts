@@ -28,6 +28,7 @@ test.describe("SmolLM2", () => {
     test(`answers in the page, can be stopped and reloaded · ${browser}`, async ({ launch }) => {
       const chat = await launch(browser);
       await chat.open({ temperature: 0, seed: 1, max_tokens: 48 });
+      await chat.waitOffers();
       await chat.tab.click("#start-now");
       await chat.tab.waitVisible("#loading[data-phase]", 60_000);
       await chat.waitReady();

@@ -46,7 +46,7 @@ for (const [browser, dark] of [
   test(`no violations, ${dark ? "dark" : "light"} · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser, { dark });
     await chat.open({ device: "cpu", max_tokens: 8 });
-    if (!IS_FAKE) await chat.tab.waitVisible("#start-now", 60_000);
+    await chat.waitOffers();
     expect(await violations(chat)).toEqual([]);
 
     await importConversation(chat, "Things", TURNS);
@@ -100,11 +100,10 @@ for (const browser of oneBrowser("firefox")) {
   test(`the keyboard reaches everything, in order · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.open({ device: "cpu" });
-    if (!IS_FAKE) await chat.tab.waitVisible("#start-now", 60_000);
+    await chat.waitOffers();
     const wanted = await chat.tab.evaluate(() => {
       const all = document.querySelectorAll<HTMLElement>("a[href], button:not(:disabled), input, summary");
       const shown = [...all].filter((element) => element.checkVisibility());
-      // (by name, since the button of the recommended model changes its colours when the device is known)
       return shown.map((element) => element.id || element.outerHTML.slice(0, 100));
     }, null);
     const seen = new Set<string>();

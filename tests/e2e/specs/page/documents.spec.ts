@@ -144,6 +144,7 @@ test("need no network, not even for the next PDF", async ({ launch }) => {
   try {
     const chat = await launch("chromium", { serviceWorkers: true });
     await chat.open(PARAMS, url);
+    await chat.waitOffers();
     await chat.tab.click("#start-now");
     await chat.waitReady();
     const worker = (): Promise<string | undefined> =>

@@ -32,6 +32,7 @@ for (const browser of oneBrowser("firefox")) {
       const chat = await launch(browser, { serviceWorkers: true });
       const params = { device: "cpu", temperature: 0, max_tokens: 12 };
       await chat.open(params, url);
+      await chat.waitOffers();
       await chat.tab.click("#start-now");
       await chat.waitReady();
       const answer = await chat.ask("Name three colours.");
