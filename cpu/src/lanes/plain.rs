@@ -150,11 +150,15 @@ pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
 #[inline(always)]
 pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
     let half = |from: usize| {
-        let mut sum = 0i32;
-        for i in from..from + BLOCK / 2 {
-            sum = sum.wrapping_add((parts[i] as i32).wrapping_mul(x[i] as i32));
+        let mut sums = [0i32; 4];
+        for eight in [from, from + 8] {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let product = |i: usize| (parts[i] as i32).wrapping_mul(x[i] as i32);
+                let at = eight + 2 * lane;
+                *sum = sum.wrapping_add(product(at).wrapping_add(product(at + 1)));
+            }
         }
-        [sum, 0, 0, 0]
+        sums
     };
     (half(0), half(BLOCK / 2))
 }
@@ -173,7 +177,12 @@ pub fn convert(v: I) -> V {
 #[inline(always)]
 pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
     let factor = f32::from_bits((127 - LESS) << 23);
-    let [d, m] = [0, 16].map(|at| dm.map(|w| f16_to_f32(w >> at & 0xffff) * factor));
+    let (mut d, mut m) = (ZERO, ZERO);
+    // (closures for `map` are not inlined here)
+    for (i, w) in dm.iter().enumerate() {
+        d[i] = f16_to_f32(w & 0xffff) * factor;
+        m[i] = f16_to_f32(w >> 16) * factor;
+    }
     (d, m)
 }
 
