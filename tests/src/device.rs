@@ -1,6 +1,7 @@
 //! Devices for tests. The properties assumed of a GPU are fixed here, not measured: which kernels run must not depend
 //! on how busy a machine is.
 
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -60,11 +61,34 @@ impl On {
     }
 }
 
-/// Opens a new device; `None`, with a loud skip, if there is no GPU. (Two threads on one device interfere in the
-/// runtime when a read-back is abandoned: "buffer is still mapped". Also, the runtime keeps a thread per device,
-/// which polls for work until the process ends, so `cargo xtask test` runs each module in a separate process.)
+/// Returns a device for the rest of the test, which an earlier test of the process may have used; `None`, with a loud
+/// skip, if there is no GPU. No other test uses it meanwhile: two threads on one device interfere in the runtime when a
+/// read-back is abandoned ("buffer is still mapped").
 pub fn open(on: On) -> Option<Device> {
+    keep(borrow(on, |_| ())?)
+}
+
+/// Like `open`, for a GPU with changed measurements.
+pub fn open_measured(change: impl Fn(&mut DeviceProfile)) -> Option<Device> {
+    keep(borrow(On::Gpu, change)?)
+}
+
+/// Opens a device that no test has used, for tests that count what a device creates, or that break it. (The runtime
+/// keeps a thread per device, which polls for work until the process ends, so `cargo xtask test` runs each module in a
+/// separate process.)
+pub fn open_new(on: On) -> Option<Device> {
     open_as(on, |_| ())
+}
+
+thread_local! {
+    /// Devices of the test that runs in this thread: the next test takes them over when the thread ends.
+    static KEPT: RefCell<Vec<Borrowed>> = const { RefCell::new(Vec::new()) };
+}
+
+fn keep(borrowed: Borrowed) -> Option<Device> {
+    let device = borrowed.device.clone();
+    KEPT.with_borrow_mut(|kept| kept.push(borrowed));
+    Some(device)
 }
 
 /// Devices that tests have finished with.
@@ -116,11 +140,6 @@ pub fn borrow(on: On, change: impl Fn(&mut DeviceProfile)) -> Option<Borrowed> {
         None => open_as(on, change)?,
     };
     Some(Borrowed { on, device })
-}
-
-/// Opens a new GPU device with changed measurements.
-pub fn open_measured(change: impl FnOnce(&mut DeviceProfile)) -> Option<Device> {
-    open_as(On::Gpu, change)
 }
 
 fn open_as(on: On, change: impl FnOnce(&mut DeviceProfile)) -> Option<Device> {

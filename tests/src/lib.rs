@@ -26,7 +26,7 @@ use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Metadata, ModelHeader, Parsed, Value, gguf};
 use hearth_modelfile::text::template::Message;
 
-pub use device::{Borrowed, On, borrow, open, open_measured};
+pub use device::{Borrowed, On, borrow, open, open_measured, open_new};
 pub use skip::{real_model, skip};
 
 /// Settings for greedy sampling.

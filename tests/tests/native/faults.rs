@@ -7,7 +7,7 @@ use hearth::engine::request::Sampling;
 use hearth::{Device, Drafts, Engine, Error, LoadOptions, Loader, Result};
 use hearth_tests::{
     GREEDY, On, TinyFile, exact, finish, golden_bytes, goldens, greedy, load_file_with, load_with,
-    open, prompts,
+    open_new, prompts,
 };
 use pollster::block_on;
 
@@ -36,7 +36,7 @@ fn assert_works(engine: &mut Engine) {
 
 #[test]
 fn a_fault_is_an_error_of_the_load() {
-    let Some(device) = open(On::Gpu) else {
+    let Some(device) = open_new(On::Gpu) else {
         return;
     };
     let bytes = golden_bytes("tiny/tiny_llama.gguf");
@@ -62,7 +62,7 @@ fn a_fault_is_an_error_of_the_load() {
 
 #[test]
 fn a_fault_is_an_error_of_the_answer() {
-    let Some(device) = open(On::Gpu) else {
+    let Some(device) = open_new(On::Gpu) else {
         return;
     };
     let mut engine = tiny(&device);
@@ -88,7 +88,7 @@ fn a_fault_is_an_error_of_the_answer() {
 
 #[test]
 fn a_fault_is_an_error_of_the_embedding() {
-    let Some(device) = open(On::Gpu) else {
+    let Some(device) = open_new(On::Gpu) else {
         return;
     };
     let path = goldens().join("embeddings/embed_bert.gguf");
@@ -120,7 +120,7 @@ fn a_lost_device_is_an_error_wherever_it_happens() {
         }),
     ];
     for (what, work) in works {
-        let Some(device) = open(On::Gpu) else {
+        let Some(device) = open_new(On::Gpu) else {
             return;
         };
         let mut engine = tiny(&device);
@@ -147,7 +147,7 @@ fn logits_that_are_not_numbers_end_the_answer() {
         ..GREEDY
     };
     for on in [On::Cpu, On::Gpu] {
-        let Some(device) = open(on) else { continue };
+        let Some(device) = open_new(on) else { continue };
         for drafts in [Drafts::Off, Drafts::Always] {
             let options = LoadOptions {
                 drafts,

@@ -3,7 +3,7 @@
 use hearth::ops::buffer::read_words;
 use hearth::ops::kernel::pipelines;
 use hearth::{Device, Drafts, LoadOptions, Loader};
-use hearth_tests::{GREEDY, On, exact, finish, manifest, open};
+use hearth_tests::{GREEDY, On, exact, finish, manifest, open_new};
 use pollster::block_on;
 
 /// Tokens of a prompt that is longer than any tile, and of a short one.
@@ -44,7 +44,7 @@ fn none_is_created_after_the_last_byte() {
         ("tiny_llama", On::Gpu, 0),
         ("family_qwen35", On::LargeGpu, 1),
     ] {
-        let Some(device) = open(on) else { return };
+        let Some(device) = open_new(on) else { return };
         check(name, device, later);
     }
 }

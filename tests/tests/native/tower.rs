@@ -6,7 +6,7 @@ use hearth::model::report::inspect;
 use hearth_modelfile::budget::{InspectOptions, Runs};
 use hearth_tests::synthetic::Shape;
 use hearth_tests::synthetic_tower::{SMOLVLM_256M, Tower, smolvlm_256m_text};
-use hearth_tests::{GREEDY, On, exact, finish, open};
+use hearth_tests::{GREEDY, On, exact, finish, open, open_new};
 use pollster::block_on;
 
 use crate::vision::{Form, Golden, KINDS, load, load_pair, messages};
@@ -86,7 +86,9 @@ fn a_text_takes_no_launch_more_beside_a_tower() {
 /// Checks that a frame of SmolVLM's size works in no more than the report says.
 #[test]
 fn a_tower_works_in_the_memory_that_is_reported() {
-    let Some(device) = open(On::Gpu) else { return };
+    let Some(device) = open_new(On::Gpu) else {
+        return;
+    };
     let tower = Tower {
         n_layers: 2,
         ..SMOLVLM_256M
