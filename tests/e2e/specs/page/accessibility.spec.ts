@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Chat } from "../../support/chat.js";
 import { importConversation } from "../../support/conversations.js";
-import { IS_FAKE, root, screenshotFile, TINY } from "../../support/env.js";
+import { root, screenshotFile, TINY } from "../../support/env.js";
 import { inFull, oneBrowser } from "../../support/full.js";
 import { expect, test, type BrowserName } from "../../support/test.js";
 
