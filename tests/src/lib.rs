@@ -15,6 +15,7 @@ pub mod skip;
 pub mod structured;
 pub mod synthetic;
 pub mod synthetic_tower;
+pub mod whisper;
 
 use std::path::{Path, PathBuf};
 

@@ -1,118 +1,20 @@
 //! Whisper against transformers: tiny models with drawn weights, and the real ones on a recording.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::rc::Rc;
 
 use hearth_audio::mel::LogMel;
-use hearth_audio::whisper::{Event, Loader, Options, SegmentText, Task, Transcription, Whisper};
-use hearth_audio::{resample, rules, wav};
-use hearth_modelfile::Result;
+use hearth_audio::rules;
+use hearth_audio::whisper::{Loader, Options, SegmentText, Task, Transcription, Whisper};
 use hearth_tests::compare::assert_near;
+use hearth_tests::whisper::{
+    LongForm, PREVIOUS, Tiny, Token, floats, folder, push, sound, text, tiny_en, transcribe,
+};
 use hearth_tests::{golden_bytes, goldens, is_full, real_model};
 use serde::Deserialize;
 
-/// Texts of a model's folder.
-pub const TEXTS: [&str; 3] = ["config.json", "generation_config.json", "tokenizer.json"];
-/// Bytes that are pushed at once: no divisor of anything.
-pub const PIECE: usize = 999_983;
-
-pub fn folder(path: &Path) -> Whisper {
-    let mut loader = Loader::default();
-    for name in TEXTS {
-        loader.text(name, &std::fs::read_to_string(path.join(name)).unwrap());
-    }
-    push(
-        loader,
-        &std::fs::read(path.join("model.safetensors")).unwrap(),
-    )
-    .unwrap()
-}
-
-fn push(mut loader: Loader, bytes: &[u8]) -> Result<Whisper> {
-    for piece in bytes.chunks(PIECE) {
-        loader.push(piece)?;
-    }
-    loader.finish()
-}
-
-/// Returns the language, if one was detected, and the segments.
-pub fn transcribe(
-    model: &Rc<Whisper>,
-    samples: Vec<f32>,
-    options: Options,
-) -> (Option<(String, f64)>, Vec<SegmentText>) {
-    let mut run = Transcription::new(Rc::clone(model), samples, options).unwrap();
-    let (mut found, mut all) = (None, Vec::new());
-    while let Some(event) = run.next().unwrap() {
-        match event {
-            Event::Language {
-                language,
-                probability,
-            } => found = Some((language, probability)),
-            Event::Segments { segments } => all.extend(segments),
-            Event::Progress { seconds, duration } => assert!(seconds <= duration),
-            Event::Done { .. } => {}
-            Event::Encode | Event::Decode { .. } | Event::Align { .. } => {
-                panic!("nothing is computed elsewhere")
-            }
-        }
-    }
-    (found, all)
-}
-
-pub fn text(segments: &[SegmentText]) -> String {
-    segments
-        .iter()
-        .map(|segment| segment.text.as_str())
-        .collect()
-}
-
-pub fn recording() -> Option<Vec<f32>> {
-    let file = real_model("HEARTH_SPEECH_WAV", "a recording")?;
-    let sound = wav::read(&std::fs::read(file).unwrap()).unwrap();
-    Some(resample::to_16k(&sound.samples, sound.rate).unwrap())
-}
-
 /// Largest difference between the encoder's rows and transformers'.
 const ENCODER: f32 = 1e-4;
-
-#[derive(Deserialize)]
-pub struct Real {
-    long_form: LongForm,
-    /// Tokens of the first 30 s with times, and when each ends.
-    tokens: Vec<Token>,
-    /// Ids of the first 30 s without times, from the text's start to its end.
-    ids: Vec<usize>,
-    /// Row 0, 100, 200, ... of the encoder's output of the first 30 s, 8 values each.
-    encoder: Vec<Vec<f32>>,
-}
-
-#[derive(Deserialize)]
-struct LongForm {
-    text: String,
-    segments: Vec<Segment>,
-}
-
-#[derive(Deserialize)]
-struct Segment {
-    start: f64,
-    end: f64,
-    text: String,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    id: usize,
-    end: f64,
-}
-
-/// Returns the golden of whisper-tiny.en, the model and the recording.
-pub fn tiny_en() -> Option<(Real, std::path::PathBuf, Vec<f32>)> {
-    let path = real_model("HEARTH_WHISPER_TINY_EN", "whisper-tiny.en")?;
-    let golden = serde_json::from_slice(&golden_bytes("real/whisper_tiny_en.json")).unwrap();
-    Some((golden, path, recording()?))
-}
 
 /// Compares what became of the whole recording with the golden.
 fn same_text(golden: &LongForm, found: &[SegmentText]) {
@@ -312,48 +214,6 @@ fn requests_that_a_model_cannot_serve_are_refused_by_name() {
     );
 }
 
-#[derive(Deserialize)]
-pub struct Tiny {
-    pub samples_bin: Bin,
-    pub encoder_bin: Bin,
-    pub logits_bin: Bin,
-    languages: HashMap<String, f64>,
-    pub runs: Vec<TinyRun>,
-}
-
-impl Tiny {
-    pub fn read(name: &str) -> Self {
-        serde_json::from_slice(&golden_bytes(&format!("whisper/{name}.json"))).unwrap()
-    }
-}
-
-#[derive(Deserialize)]
-pub struct Bin {
-    pub file: String,
-    #[serde(default)]
-    pub rows: Vec<usize>,
-    #[serde(default)]
-    pub ids: Vec<usize>,
-}
-
-#[derive(Deserialize)]
-pub struct TinyRun {
-    pub name: String,
-    pub language: String,
-    pub task: Task,
-    pub with_times: bool,
-    greedy_ids: Vec<usize>,
-}
-
-/// Text that the run `previous` goes on from.
-pub const PREVIOUS: &str = "The lamp of the harbour, and the oil.";
-
-pub fn floats(name: &str) -> Vec<f32> {
-    let bytes = golden_bytes(&format!("whisper/{name}"));
-    let fours = bytes.as_chunks().0.iter();
-    fours.map(|four| f32::from_le_bytes(*four)).collect()
-}
-
 /// Two sizes of spectrogram, f16 and f32, other numbers of heads and layers.
 #[test]
 fn tiny_models_are_as_transformers_has_them() {
@@ -469,8 +329,7 @@ fn base_finds_languages_and_translates() {
             continue;
         };
         let file = goldens().join("../recordings").join(&expected.file);
-        let sound = wav::read(&std::fs::read(file).unwrap()).unwrap();
-        let samples = resample::to_16k(&sound.samples, sound.rate).unwrap();
+        let samples = sound(&file);
         let options = Options {
             timestamps: false,
             temperatures: vec![0.0],

@@ -12,12 +12,11 @@ use hearth_audio::mel::LogMel;
 use hearth_audio::rules::{self, Allowed, Found, Ids};
 use hearth_audio::whisper::{Event, Loader, Options, Parts, SegmentText, Transcription, Word};
 use hearth_tests::compare::{assert_near, assert_within};
-use hearth_tests::{On, borrow, goldens, is_full};
-use pollster::block_on;
-
-use crate::speech::{
+use hearth_tests::whisper::{
     PIECE, PREVIOUS, TEXTS, Tiny, floats, folder, recording, text, tiny_en, transcribe,
 };
+use hearth_tests::{On, borrow, goldens, is_full};
+use pollster::block_on;
 
 /// Both goldens: 80 and 128 mel bins, f16 and f32, other numbers of heads and layers.
 const MODELS: [&str; 2] = ["whisper_mel80", "whisper_mel128"];

@@ -4,11 +4,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use hearth_audio::subtitles::{Cue, srt};
-use hearth_audio::whisper::{Options, SegmentText, Whisper};
+use hearth_audio::whisper::{Options, Whisper};
+use hearth_tests::whisper::{folder, recording, text, transcribe};
 use hearth_tests::{golden_bytes, is_full, real_model};
 use serde::Deserialize;
-
-use crate::speech::{folder, recording, transcribe};
 
 const RATE: usize = 16_000;
 
@@ -62,18 +61,11 @@ fn speech_in_noise_is_written_down_alone() {
             assert!(inside(word.start) && inside(word.end), "{word:?}");
         }
     }
-    let text: String = found.iter().map(|segment| segment.text.as_str()).collect();
-    assert_eq!(text.matches("best of times").count(), 2, "{text}");
+    let said = text(&found);
+    assert_eq!(said.matches("best of times").count(), 2, "{said}");
     // Noise alone is nothing at all.
     let (_, found) = transcribe(&model, samples[..20 * RATE].to_vec(), options);
     assert!(found.is_empty());
-}
-
-fn text(segments: &[SegmentText]) -> String {
-    segments
-        .iter()
-        .map(|segment| segment.text.as_str())
-        .collect()
 }
 
 #[derive(Deserialize)]

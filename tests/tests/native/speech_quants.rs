@@ -5,8 +5,7 @@ use std::rc::Rc;
 use half::f16;
 use hearth_audio::whisper::{Loader, Options, Whisper};
 use hearth_tests::real_model;
-
-use crate::speech::{recording, transcribe};
+use hearth_tests::whisper::{push, recording, transcribe};
 
 /// Values of a block.
 const BLOCK: usize = 32;
@@ -115,12 +114,6 @@ fn quantised(file: &[u8], quant: Quant) -> Vec<u8> {
     out
 }
 
-fn load(bytes: &[u8]) -> Rc<Whisper> {
-    let mut loader = Loader::default();
-    loader.push(bytes).unwrap();
-    Rc::new(loader.finish().unwrap())
-}
-
 /// They hear what the whole weights hear, and take the memory of f16.
 #[test]
 fn quantised_files_are_heard_with() {
@@ -129,6 +122,7 @@ fn quantised_files_are_heard_with() {
     };
     let Some(sound) = recording() else { return };
     let file = std::fs::read(path.join("ggml-tiny.en.bin")).unwrap();
+    let load = |bytes: &[u8]| Rc::new(push(Loader::default(), bytes).unwrap());
     let whole = load(&file);
     let text = |model: &Rc<Whisper>| {
         let (_, found) = transcribe(model, sound[..5 * 16_000].to_vec(), Options::default());
