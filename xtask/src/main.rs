@@ -12,6 +12,7 @@
 //! | `debian`     | how does a piece come from Debian                                |
 //! | `toolchain`  | which cargo builds wasm32                                        |
 //! | `linker`     | what WebAssembly modules are linked without                      |
+//! | `linter`     | how is clippy run on what a build has compiled                   |
 //! | `tools`      | wasm-bindgen, node, npm packages, wasm-opt                       |
 //! | `browsers`   | which Chromium and Firefox the tests drive                       |
 //! | `build`      | crates -> pkg/wasm, pkg/grammar -> pkg/dist -> www/dist          |
@@ -37,6 +38,7 @@ mod docs;
 mod gpu_stats;
 mod gpu_trial;
 mod linker;
+mod linter;
 mod llama;
 mod model;
 mod paths;
@@ -90,8 +92,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(linked) = linker::asked() {
-        return linked;
+    if let Some(ended) = linter::asked().or_else(linker::asked) {
+        return ended;
     }
     match run(Cli::parse()) {
         Ok(code) => code,

@@ -36,18 +36,11 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
         package,
         out_dir,
         out_name,
-        features,
-        default_features,
         threads,
         ..
     } = tools.config;
     tools.fresh_or(out_dir, &["crate", "cpu", "modelfile"], |out| {
-        let mut flags = Vec::new();
-        flags.extend((!default_features).then(|| "--no-default-features".to_owned()));
-        if !features.is_empty() {
-            flags.extend(["--features".to_owned(), features.join(",")]);
-        }
-        flags.extend(together(tools));
+        let flags = core_flags(tools.config);
         tools.module(package, &flags, out, out_name, &[])?;
         timed("threads", || tools.threads(threads, out))?;
         let flags = [&tools.config.wasm_opt.flags, &threads.wasm_opt_flags[..]].concat();
@@ -63,31 +56,64 @@ pub fn grammar(tools: &Tools) -> Result<Stamp> {
 /// Builds the module that hears.
 pub fn audio(tools: &Tools) -> Result<Stamp> {
     let sources = ["audio", "cpu", "modelfile"];
-    part(tools, &tools.config.audio, &sources, &together(tools))
+    part(
+        tools,
+        &tools.config.audio,
+        &sources,
+        &together(tools.config),
+    )
 }
 
 /// Builds the module that prepares pictures.
 pub fn pictures(tools: &Tools) -> Result<Stamp> {
     let sources = ["pictures", "cpu", "modelfile"];
-    part(tools, &tools.config.pictures, &sources, &together(tools))
+    part(
+        tools,
+        &tools.config.pictures,
+        &sources,
+        &together(tools.config),
+    )
 }
 
 /// Builds the module that translates.
 pub fn translation(tools: &Tools) -> Result<Stamp> {
     let sources = ["translation", "cpu", "modelfile"];
-    part(tools, &tools.config.translation, &sources, &together(tools))
+    part(
+        tools,
+        &tools.config.translation,
+        &sources,
+        &together(tools.config),
+    )
+}
+
+/// Returns arguments of cargo that build the core and the modules with shared crates as [`core`] does.
+pub fn shared_build(config: &Config) -> Vec<String> {
+    let target = ["build", "--lib", "--target", TARGET, "--profile"].map(str::to_owned);
+    let profile = [config.profile.clone()];
+    [&target[..], &profile, &core_flags(config)].concat()
+}
+
+/// Returns the core's features, and what is built with it.
+fn core_flags(config: &Config) -> Vec<String> {
+    let mut flags = Vec::new();
+    flags.extend((!config.default_features).then(|| "--no-default-features".to_owned()));
+    if !config.features.is_empty() {
+        flags.extend(["--features".to_owned(), config.features.join(",")]);
+    }
+    flags.extend(together(config));
+    flags
 }
 
 /// Returns flags that name the modules with shared crates, whichever is wanted: cargo gives these crates the features that the
 /// named packages ask for, and would compile them and the core anew for another choice.
-fn together(tools: &Tools) -> Vec<String> {
+fn together(config: &Config) -> Vec<String> {
     let Config {
         package,
         audio,
         pictures,
         translation,
         ..
-    } = tools.config;
+    } = config;
     let parts = [audio, pictures, translation].map(|part| &part.package);
     let packages = [package].into_iter().chain(parts);
     packages

@@ -11,8 +11,10 @@
 //! | `skips`   | what may be left out, and why                        |
 //! | `native`  | Rust: lints and tests                                |
 //! | `web`     | TypeScript, the build, the browsers                  |
+//! | `again`   | which checks need not run again                      |
 //! | `mutants` | does a test notice a fault                           |
 
+mod again;
 mod alike;
 mod budget;
 mod counts;
@@ -66,8 +68,8 @@ const STAGES: [&str; 17] = [
     "words",
     "eslint",
     "prettier",
-    "clippy",
     "compile",
+    "clippy",
     "unit",
     "gpu-stats",
     "native",

@@ -7,10 +7,11 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 
+use super::again::Again;
 use super::counts::Runner::{Cargo, Check};
 use super::stage::Stages;
 use crate::paths::Dirs;
-use crate::{gpu_stats, proc};
+use crate::{gpu_stats, linter, proc};
 
 /// Stages that need models and a GPU, followed by their group.
 pub const TESTS: [&str; 5] = ["native", "fuzz", "unit", "compile", "rust"];
@@ -28,15 +29,11 @@ pub struct Models {
 }
 
 pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
-    let mut clippy = cargo(dirs);
-    clippy.args(["clippy", "--workspace", "--all-targets"]);
-    clippy.args(["--features", "hearth-tests/gpu-stats"]);
-    clippy.args(["--", "-D", "warnings"]);
-    stages.command(&["clippy", "checks"], Check, &mut clippy);
     // Built separately from the tests, so that test times exclude compilation.
     let tests = ["native", "fuzz"];
     let compile = &mut whole_workspace(dirs, &["--no-run"]);
     stages.command(&["compile", "rust"], Check, compile);
+    clippy(dirs, stages, full);
     // (with the tests of crates that are beside their sources)
     let beside = ["goldens", "wav", "bad", "drawn", "long", "vad"];
     let of_crates: Vec<&str> = ["--lib", "--bins"]
@@ -66,6 +63,40 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
             }
             Err(error) => stages.fail(&[name, "rust"], &format!("{error:#}")),
         }
+    }
+}
+
+/// Sources that clippy reads natively.
+const LINTED: [&str; 16] = [
+    "audio",
+    "cli",
+    "cpu",
+    "crate",
+    "grammar",
+    "modelfile",
+    "pictures",
+    "tests/Cargo.toml",
+    "tests/fuzzing",
+    "tests/src",
+    "tests/tests",
+    "translation",
+    "xtask",
+    "Cargo.toml",
+    "Cargo.lock",
+    "clippy.toml",
+];
+
+/// Runs clippy on all code but what only wasm32 compiles.
+fn clippy(dirs: &Dirs, stages: &mut Stages, full: bool) {
+    let names = ["clippy", "checks"];
+    let mut command = whole_workspace(dirs, &["--no-run", "--all-targets"]);
+    command.args(["--features", "hearth-tests/gpu-stats"]);
+    let version = proc::first_line(Command::new("rustc").arg("--version")).unwrap_or_default();
+    match linter::instead_of_building(command) {
+        Ok(command) => {
+            Again { dirs, full }.run(stages, &names, &LINTED, &[&version], || command);
+        }
+        Err(error) => stages.fail(&names, &format!("{error:#}")),
     }
 }
 

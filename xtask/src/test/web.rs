@@ -4,15 +4,16 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use super::again::Again;
 use super::counts::Runner::{Check, Playwright, Vitest};
 use super::native::Models;
 use super::stage::Stages;
+use crate::config::Config;
 use crate::paths::Dirs;
 use crate::server::{Server, Site};
 use crate::setup::Pieces;
-use crate::stamp::{Record, Stamp};
-use crate::toolchain::{TARGET, WasmToolchain};
-use crate::{build, llama, proc, serve, setup};
+use crate::toolchain::WasmToolchain;
+use crate::{build, linter, llama, proc, serve, setup, wasm};
 
 /// Files that eslint reads: its settings, and all TypeScript, whose types it asks for.
 const LINTED: [&str; 21] = [
@@ -126,45 +127,6 @@ fn npm(args: &[&str]) -> Command {
     command
 }
 
-/// Checks that depend on files alone, which are not run again while these are as they were when there were no complaints.
-struct Again<'a> {
-    dirs: &'a Dirs,
-    /// Whether they run in any case.
-    full: bool,
-}
-
-impl Again<'_> {
-    /// Runs a check unless its `inputs` and `extra`, such as the version of a program, are unchanged.
-    fn run(
-        &self,
-        stages: &mut Stages,
-        names: &[&str],
-        inputs: &[&str],
-        extra: &[&str],
-        command: impl FnOnce() -> Command,
-    ) {
-        if !stages.wants(names) {
-            return;
-        }
-        let record = Record::inside(&self.dirs.cache.join("checked").join(names[0]));
-        let stamp = match Stamp::of(&self.dirs.root, inputs, extra) {
-            Ok(stamp) => stamp,
-            Err(error) => return stages.fail(names, &format!("{error:#}")),
-        };
-        if !self.full && stamp.matches(&record) {
-            stages.check(names[0], || Ok(()));
-            return;
-        }
-        let failed = stages.failed();
-        stages.command(names, Check, &mut command());
-        if stages.failed() == failed
-            && let Err(error) = stamp.write(&record)
-        {
-            stages.fail(names, &format!("{error:#}"));
-        }
-    }
-}
-
 /// Sources with the lines that only wasm32 compiles; clippy has seen all others natively.
 const WASM_SOURCES: [&str; 16] = [
     "audio/src/web.rs",
@@ -197,15 +159,19 @@ fn clippy(dirs: &Dirs, stages: &mut Stages, toolchain: Option<WasmToolchain>, fu
     if let Some(why) = toolchain.no_clippy() {
         return stages.skip(&names, why);
     }
-    let again = Again { dirs, full };
-    again.run(stages, &names, &WASM_SOURCES, &[&toolchain.version], || {
+    let command = Config::read(&dirs.root).and_then(|config| {
         let mut command = toolchain.cargo(dirs);
-        command.args(["clippy", "-p", "hearth-llm", "-p", "hearth-llm-audio"]);
-        command.args(["-p", "hearth-llm-pictures", "-p", "hearth-llm-translation"]);
-        command.args(["--lib", "--target", TARGET]);
-        command.args(["--profile", "release", "--", "-D", "warnings"]);
-        command
+        command.args(wasm::shared_build(&config));
+        linter::instead_of_building(command)
     });
+    match command {
+        Ok(command) => {
+            let again = Again { dirs, full };
+            let extra = [&toolchain.version[..]];
+            again.run(stages, &names, &WASM_SOURCES, &extra, || command);
+        }
+        Err(error) => stages.fail(&names, &format!("{error:#}")),
+    }
 }
 
 /// Builds the wasm, and runs the stages that import it. Returns whether there is a build.
