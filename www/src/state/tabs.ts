@@ -11,8 +11,8 @@ export type News =
 /** Conversations in which another tab is answering. */
 export const elsewhere = signal<ReadonlySet<string>>(new Set());
 
-/** Time to wait for an answer that is just ending in another tab. */
-const WAIT_MS = 1000;
+/** Time to wait for an answer that is just ending, whose words a slow disk has not kept yet. */
+const WAIT_MS = 10_000;
 /** Only pages with the same format of messages talk to each other: others lose the database to the newer one anyway. */
 const CHANNEL = `hearth-conversations-${String(VERSION)}`;
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(CHANNEL) : undefined;
