@@ -10,7 +10,7 @@ run(async () => {
   const engine = await load("HuggingFaceTB/SmolLM2-360M-Instruct-GGUF", { signal: controller.signal });
   say("Answering");
   const stream = await engine.chat.completions.create(
-    { messages: [{ role: "user", content: "Count for me." }], stream: true },
+    { messages: [{ role: "user", content: "Count for me." }], temperature: 0, stream: true },
     { signal: controller.signal },
   );
   let text = "";

@@ -56,7 +56,7 @@ function source(
   };
   const checksum = sum === undefined ? undefined : new Checksum(url, sum, sha256);
   const remote: RemoteFile = { url, key: withoutSecrets(url), isOptional, sum, ...file };
-  return new CachedSource(remote, signal, { retries: 2, stallTimeoutMs: 500, ...download }, context, checksum);
+  return new CachedSource(remote, signal, { retries: 2, stallTimeoutMs: 20_000, ...download }, context, checksum);
 }
 
 /** Creates a SHA-256 with the core's interface. */

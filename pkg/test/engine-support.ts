@@ -19,9 +19,12 @@ export function useFakeCore(): void {
   afterEach(async () => {
     // The double cannot end its host, so running generations must finish before the counters are reset.
     fake.stepMs = 0;
-    await vi.waitFor(() => {
-      expect(fake.liveGenerations).toBe(0);
-    });
+    await vi.waitFor(
+      () => {
+        expect(fake.liveGenerations).toBe(0);
+      },
+      { timeout: 20_000 },
+    );
     for (const engine of engines.splice(0)) engine.dispose();
     vi.unstubAllGlobals();
     vi.restoreAllMocks();

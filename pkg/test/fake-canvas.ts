@@ -17,7 +17,9 @@ export class FakeBitmap {
 /** Returns the bytes of rows of a picture. */
 export function rowsOf(width: number, top: number, count: number): Uint8ClampedArray {
   const bytes = new Uint8ClampedArray(width * count * 4);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = (top * width * 4 + i) % 251;
+  for (let i = 0; i < Math.min(251, bytes.length); i++) bytes[i] = (top * width * 4 + i) % 251;
+  // Large pictures are filled by copies, each twice as long as the one before.
+  for (let done = 251; done < bytes.length; done *= 2) bytes.copyWithin(done, 0, done);
   return bytes;
 }
 

@@ -25,7 +25,7 @@ afterEach(() => {
   server.close();
 });
 
-async function download(faults: Faults, retries = 3, stallTimeoutMs = 200, signal = NEVER): Promise<Uint8Array> {
+async function download(faults: Faults, retries = 3, stallTimeoutMs = 10_000, signal = NEVER): Promise<Uint8Array> {
   server.faults = faults;
   const parts: Uint8Array[] = [];
   for await (const chunk of new HttpSource(url, signal, { retries, stallTimeoutMs }).chunks()) parts.push(chunk);
@@ -74,7 +74,7 @@ describe("HttpSource", () => {
   });
 
   it("resumes after a stall", async () => {
-    expect(await download({ stallAfter: 50_000, times: 1 })).toEqual(BODY);
+    expect(await download({ stallAfter: 50_000, times: 1 }, 3, 200)).toEqual(BODY);
     expect(server.requests[1]?.headers.range).toBe("bytes=50000-");
   });
 
@@ -94,7 +94,7 @@ describe("HttpSource", () => {
   });
 
   it("reports a server that stays quiet", async () => {
-    expect(await failure(download({ stallAfter: 0 }, 2))).toMatchObject({ code: "download_stalled" });
+    expect(await failure(download({ stallAfter: 0 }, 2, 200))).toMatchObject({ code: "download_stalled" });
   });
 
   it("reports a connection that never brings a byte", async () => {

@@ -50,6 +50,8 @@ export async function openPage(search = ""): Promise<Page> {
     // Without IndexedDB the store is the page's memory, which here outlasts the page.
     return { ...actual, openStore: async () => ({ ...methods((disk ??= await actual.openStore())), isKept: true }) };
   });
+  // One import alone applies the mocks that wait: several at once would each do so, one after another's.
+  await import("../src/store/db.js");
   const [chat, model, settings, sampling] = await Promise.all([
     import("../src/state/chat.js"),
     import("../src/state/model.js"),

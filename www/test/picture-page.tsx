@@ -25,15 +25,22 @@ export function png(name: string, more = name): File {
 
 export const find = (selector: string): HTMLElement | null => document.querySelector<HTMLElement>(selector);
 export const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
-/** Waits until the page has done what it was asked, parts that it fetches included. */
+const digest = vi.spyOn(crypto.subtle, "digest");
+
+/** Waits until the page has done what it was asked, parts that it fetches and names of pictures included. */
 export async function settle(): Promise<void> {
-  // Drawing in one round may read files, fetch parts or set the focus in the next.
-  for (let round = 0; round < 3; round++) {
-    await act(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      await vi.dynamicImportSettled();
-    });
-  }
+  let seen: number;
+  do {
+    seen = digest.mock.calls.length;
+    // Drawing in one round may read files, fetch parts or set the focus in the next.
+    for (let round = 0; round < 3; round++) {
+      await act(async () => {
+        await Promise.allSettled(digest.mock.results.map(({ value }) => value as Promise<ArrayBuffer>));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        await vi.dynamicImportSettled();
+      });
+    }
+  } while (digest.mock.calls.length > seen);
 }
 
 export async function press(selector: string): Promise<void> {

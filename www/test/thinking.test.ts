@@ -8,15 +8,20 @@ import { emptyDisk, openPage, type Page } from "./page.js";
 
 let page: Page;
 let asked: (boolean | null | undefined)[];
+/** Milliseconds on the page's clock. */
+let now: number;
 
 beforeEach(async () => {
   emptyDisk();
   asked = [];
+  now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
   page = await openPage();
 });
 
 afterEach(() => {
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 function thoughtOf(reasoning_content: string): ChatCompletionChunk {
@@ -28,10 +33,11 @@ function thoughtOf(reasoning_content: string): ChatCompletionChunk {
 function think({ marks = true, refuses = false } = {}): void {
   const backend = backendOf(async function* () {
     yield thoughtOf("Hm.\n");
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await Promise.resolve();
+    now += 60;
     yield thoughtOf("A place.");
     yield chunkOf("It is a place.");
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    now += 200;
     yield chunkOf("", "stop");
   });
   const local = { model: { thought_marks: marks ? { open: "<think>", close: "</think>" } : null } };
@@ -54,8 +60,7 @@ describe("the thoughts", () => {
     await page.chat.send("What is a hearth?");
     const answer = page.chat.path.value.at(-1);
     expect([answer && textOf(answer), answer?.reasoning]).toEqual(["It is a place.", "Hm.\nA place."]);
-    expect(answer?.thought).toBeGreaterThan(0.05);
-    expect(answer?.thought).toBeLessThan(0.2);
+    expect(answer?.thought).toBeCloseTo(0.06);
     const [bundle] = fromFile(await (await toJson(await page.chat.bundles())).text());
     expect(bundle?.messages.at(-1)?.thought).toBe(answer?.thought);
   });

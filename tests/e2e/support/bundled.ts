@@ -143,6 +143,6 @@ export class Bundled {
   close(): void {
     this.#server?.close();
     if (this.#process?.pid !== undefined) process.kill(-this.#process.pid);
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }

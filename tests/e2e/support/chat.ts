@@ -40,6 +40,15 @@ export class Chat {
     if ((await this.count("#more-models[open]")) === 0) await this.tab.click("#more-models > summary");
   }
 
+  /** Unfolds the form for a server, in a list of models. */
+  async unfoldServer(): Promise<void> {
+    await this.tab.waitVisible("#server", LOAD_MS);
+    // What is known of a model and what is on this device come in above it.
+    await this.tab.waitVisible('#plan:is([data-state="known"], [data-state="failed"])', LOAD_MS);
+    if ((await this.count("#server-address")) === 0) await this.tab.click("#server summary");
+    await this.tab.waitVisible("#server-address", LOAD_MS);
+  }
+
   async waitReady(): Promise<void> {
     await this.waitScreen("chat", LOAD_MS);
   }
@@ -155,6 +164,15 @@ export class Chat {
   loseDevice(): Promise<void> {
     return this.tab.evaluate(() => {
       // Not awaited: the worker that would reply ends with the device.
+      (globalThis as unknown as PageGlobals).hearth.engine?.loseDevice().catch(() => undefined);
+    }, null);
+  }
+
+  /** Loses the device once the answer to what was sent has begun; in the page, so that it has not ended by then. */
+  loseDeviceWhileAnswering(): Promise<void> {
+    return this.tab.evaluate(async () => {
+      const isStreaming = (): boolean => document.querySelector('.message.assistant[data-state="streaming"]') !== null;
+      while (!isStreaming()) await new Promise(requestAnimationFrame);
       (globalThis as unknown as PageGlobals).hearth.engine?.loseDevice().catch(() => undefined);
     }, null);
   }

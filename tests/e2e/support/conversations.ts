@@ -41,7 +41,7 @@ export function conversationFile(title: string, turns: readonly Said[]): string 
 /** Imports conversations as a person would, and waits until the last one is open. */
 export async function importConversation(chat: Chat, title: string, turns: readonly Said[]): Promise<void> {
   await chat.tab.setFile("#import", conversationFile(title, turns));
-  await chat.tab.waitVisible(".message.assistant", 30_000);
+  await chat.tab.waitVisible(".message.assistant", 120_000);
 }
 
 export interface KeptMessage {
@@ -66,7 +66,8 @@ export function keptDrafts(chat: Chat): Promise<string[]> {
   return keptAll(chat, "drafts");
 }
 
-function keptAll<T>(chat: Chat, store: string): Promise<T[]> {
+/** Returns all values of a store. */
+export function keptAll<T>(chat: Chat, store: string): Promise<T[]> {
   return chat.tab.evaluate(
     (store) =>
       new Promise<T[]>((resolve, reject) => {

@@ -19,12 +19,16 @@ const QUIET_PREFS = {
 /** Longest run of a script in the page: an answer on a software GPU takes minutes. */
 const PROTOCOL_TIMEOUT_MS = 900_000;
 
+/** Longest wait for a browser, for a navigation, and for an element that is to be used. */
+const ACTION_TIMEOUT_MS = 120_000;
+
 export function launchFirefox(options: LaunchOptions = {}): Promise<Browser> {
   return puppeteer.launch({
     browser: "firefox",
     executablePath: FIREFOX,
     headless: true,
     protocolTimeout: PROTOCOL_TIMEOUT_MS,
+    timeout: ACTION_TIMEOUT_MS,
     extraPrefsFirefox: {
       ...QUIET_PREFS,
       ...(options.webgpu === false ? {} : WEBGPU_PREFS),
@@ -51,6 +55,7 @@ async function openTab(
   close?: () => Promise<void>,
 ): Promise<Tab> {
   const page = await context.newPage();
+  page.setDefaultTimeout(ACTION_TIMEOUT_MS);
   await page.setViewport(options.viewport ?? DEFAULT_VIEWPORT);
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
@@ -76,8 +81,15 @@ async function openTab(
     click: async (selector) => {
       const element = await page.waitForSelector(selector, { visible: true });
       // (Puppeteer clicks where something else may lie over it, such as what sticks to the page's end)
-      await element?.evaluate((found) => {
+      await element?.evaluate(async (found) => {
         found.scrollIntoView({ block: "center" });
+        // Nor does it wait, as Playwright does, until an element stays where it is.
+        for (let last = "", at = "?"; at !== last;) {
+          last = at;
+          await new Promise(requestAnimationFrame);
+          const { x, y, width, height } = found.getBoundingClientRect();
+          at = [x, y, width, height].join();
+        }
       });
       await page.click(selector);
     },

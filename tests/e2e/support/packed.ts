@@ -130,6 +130,6 @@ export class Project {
 
   async close(): Promise<void> {
     await this.#server?.close();
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }

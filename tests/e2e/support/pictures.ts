@@ -5,13 +5,11 @@ import type { LlmServer } from "./llm-server.js";
 /** Connects the page to a server's model, from the welcome or from any other list of models, and waits until it can be asked. */
 export async function useServer(chat: Chat, server: LlmServer): Promise<void> {
   await chat.tab.waitVisible("#more-models, #wake-server, #change-model", 30_000);
-  if ((await chat.count("#more-models:not([open])")) > 0) await chat.tab.click("#more-models > summary");
+  if ((await chat.count("#more-models")) > 0) await chat.unfoldModels();
   if ((await chat.count("#server")) === 0) {
     await chat.tab.click((await chat.count("#wake-server")) > 0 ? "#wake-server" : "#change-model");
   }
-  await chat.tab.waitVisible("#server", 20_000);
-  if ((await chat.count("#server-address")) === 0) await chat.tab.click("#server summary");
-  await chat.tab.waitVisible("#server-address", 20_000);
+  await chat.unfoldServer();
   await chat.tab.fill("#server-address", server.address);
   await chat.tab.click("#server-list");
   await chat.tab.waitVisible("#server-use", 20_000);

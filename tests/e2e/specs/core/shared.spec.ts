@@ -42,6 +42,8 @@ function answer(tab: Tab, closeAfter: number): Promise<{ ids: number[]; after: n
       const stream = await shared.completions.create({
         prompt: "Hi",
         seed: 7,
+        // Enough that a page is gone before its engine has answered.
+        n: 4,
         max_tokens: count,
         stream: true,
         return_token_ids: true,

@@ -36,7 +36,7 @@ for (const [name, faults, codes] of [
   test(`download fails: ${name}`, async ({ launch }) => {
     test.skip(IS_FAKE && faults === "wrong_length=-4096", SKIPS.fake);
     const chat = await launch("chromium");
-    await chat.open({ model: broken(faults), ...CPU, stall_ms: 700, retries: 2 });
+    await chat.open({ model: broken(faults), ...CPU, stall_ms: faults.startsWith("stall") ? 700 : 15_000, retries: 2 });
     const error = await chat.waitError(60_000);
     expect(codes).toContain(error.code);
     expect(error.message).not.toBe("");
@@ -49,7 +49,7 @@ for (const [name, faults, codes] of [
 
 test("a load can be cancelled, and the next one works", async ({ launch }) => {
   const chat = await launch("chromium");
-  await chat.open({ model: broken("slow=60000&times=1"), ...CPU });
+  await chat.open({ model: broken("slow=20000&times=1"), ...CPU });
   await chat.tab.waitVisible('#loading[data-phase="download"]', 20_000);
   await chat.tab.click("#cancel-load");
   await chat.waitScreen("welcome", 20_000);

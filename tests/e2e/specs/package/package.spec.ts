@@ -30,13 +30,16 @@ test.afterAll(async () => {
   await project?.close();
 });
 
+/** A software GPU is measured and compiles all pipelines. */
+const WAIT = { timeout: 300_000 };
+
 for (const browser of oneBrowser("chromium")) {
   test(`an app that installs and bundles the package answers and stops · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.tab.goto(url);
-    await expect.poll(() => chat.text("#status"), { timeout: 60_000 }).toContain("Ready on");
+    await expect.poll(() => chat.text("#status"), WAIT).toContain("Ready on");
     await chat.tab.click("form button");
-    await expect.poll(() => chat.text("#status"), { timeout: 60_000 }).toBe("Done");
+    await expect.poll(() => chat.text("#status"), WAIT).toBe("Done");
     expect(await chat.text("#answer")).not.toBe("");
     expect(chat.tab.errors).toEqual([]);
   });

@@ -21,15 +21,14 @@ for (const browser of oneBrowser("firefox")) {
     await expect.poll(() => keptDrafts(chat)).toEqual(["And whe"]);
     await chat.tab.reload();
     await chat.waitReady();
-    expect(await titles(chat)).toEqual(["Where do owls sleep?", "What do foxes eat?"]);
+    await expect.poll(() => titles(chat)).toEqual(["Where do owls sleep?", "What do foxes eat?"]);
     const draft = (): Promise<string> =>
       chat.tab.evaluate(() => document.querySelector<HTMLTextAreaElement>("#prompt")?.value ?? "", null);
     expect(await draft()).toBe("");
     await chat.tab.click("#conversations li:nth-child(1) .entry-title");
     await expect.poll(draft).toBe("And whe");
     await chat.tab.click("#conversations li:nth-child(2) .entry-title");
-    await chat.tab.waitVisible(".message.assistant", 20_000);
-    expect(await chat.text(".message.user .bubble")).toBe("What do foxes eat?");
+    await expect.poll(() => chat.text(".message.user .bubble")).toBe("What do foxes eat?");
     expect(await chat.answer()).toBe(answer);
 
     await chat.tab.click('#conversations li:nth-child(2) .icon-button[aria-label^="Rename"]');
@@ -49,7 +48,8 @@ for (const browser of oneBrowser("firefox")) {
     await expect.poll(() => titles(chat)).toEqual([]);
     await chat.tab.fill("#search", "");
     await expect.poll(() => titles(chat)).toEqual(["Where do owls sleep?"]);
-    expect((await keptMessages(chat)).map(({ role }) => role).sort()).toEqual(["assistant", "user"]);
+    const roles = async (): Promise<string[]> => (await keptMessages(chat)).map(({ role }) => role).sort();
+    await expect.poll(roles).toEqual(["assistant", "user"]);
   });
 }
 

@@ -75,10 +75,9 @@ for (const browser of oneBrowser("chromium")) {
     const whole = await chat.ask("Hi, 42!");
     await chat.clickButton("New chat");
     await chat.send("Hi, 42!");
-    await chat.waitStreaming();
-    await chat.loseDevice();
+    await chat.loseDeviceWhileAnswering();
     expect(await chat.waitAnswer()).toBe(whole);
-    expect(await chat.text("#banner")).toContain("was lost");
+    await expect.poll(() => chat.text("#banner")).toContain("was lost");
   });
 }
 

@@ -77,7 +77,7 @@ test("are dropped, asked and cited, and a citation opens its passage on its page
   expect(await chat.text("#passage mark")).toBe("Remove the ash every third day with the small shovel.");
   expect(await chat.text("#passage .document-body")).toContain("This guide describes the Ember stove");
   expect(await chat.count("#passage .page-label")).toBe(4);
-  expect(await chat.tab.evaluate(() => document.activeElement?.tagName, null)).toBe("MARK");
+  await expect.poll(() => chat.tab.evaluate(() => document.activeElement?.tagName, null)).toBe("MARK");
   await chat.tab.press("Escape");
   await expect.poll(() => chat.count("dialog")).toBe(0);
   expect(await chat.tab.evaluate(() => document.activeElement?.getAttribute("aria-label"), null)).toBe(sure);

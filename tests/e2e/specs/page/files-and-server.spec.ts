@@ -82,9 +82,7 @@ for (const browser of BROWSERS) {
       await askDocuments(chat);
 
       await chat.tab.click("#change-model");
-      await chat.tab.waitVisible("#models #server", 20_000);
-      await chat.tab.click("#server summary");
-      await chat.tab.waitVisible("#server-address", 20_000);
+      await chat.unfoldServer();
       await chat.tab.fill("#server-address", address);
       await chat.tab.press("Enter");
       await chat.tab.waitVisible("#server-use", 30_000);

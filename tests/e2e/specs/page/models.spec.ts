@@ -103,7 +103,7 @@ for (const browser of oneBrowser("chromium")) {
 
 test("resume goes on where pause stopped", async ({ launch }) => {
   const chat = await launch("chromium");
-  await chat.open({ model: `${TINY}?slow=60000&times=1&id=${crypto.randomUUID()}`, device: "cpu", max_tokens: 4 });
+  await chat.open({ model: `${TINY}?slow=20000&times=1&id=${crypto.randomUUID()}`, device: "cpu", max_tokens: 4 });
   await chat.tab.click("#pause-load");
   await chat.tab.waitVisible("#resume-load", 20_000);
   expect(await chat.text("#loading-title")).toBe("Paused");

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { chromium } from "@playwright/test";
 import { Chat } from "../../support/chat.js";
 import { openChromium } from "../../support/chromium.js";
-import { conversationFile, titles } from "../../support/conversations.js";
+import { conversationFile, keptAll, titles } from "../../support/conversations.js";
 import { CHROMIUM, goldenFile, TINY } from "../../support/env.js";
 import { inFull, oneBrowser } from "../../support/full.js";
 import { LlmServer } from "../../support/llm-server.js";
@@ -80,6 +80,7 @@ for (const browser of oneBrowser("chromium")) {
     await dropPicture(chat, "red", "fire.png");
     await chat.tab.waitVisible("#pictures img", 20_000);
     // Pictures that are not sent yet survive a reload as well.
+    await expect.poll(async () => (await keptAll<unknown[]>(chat, "draftPictures")).length, WAIT).toBe(1);
     await chat.tab.reload();
     await useServer(chat, server);
     await expect.poll(() => shownPictures(chat, "#pictures"), WAIT).toEqual(["fire.png 20x10"]);
@@ -134,6 +135,7 @@ for (const browser of oneBrowser("chromium")) {
   test(`a model that does not see says what to load, and leaves pictures out · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.open({ device: "cpu", max_tokens: 8 });
+    await chat.waitScreen("welcome", 60_000);
     // There is no model yet.
     await dropPicture(chat, "red", "fire.png");
     await expect.poll(() => chat.text("#toast")).toContain("first load a model that sees");

@@ -35,9 +35,7 @@ test.afterEach(() => {
 /** Opens the form, in the dialog of a running model, and asks the server for its models. */
 async function listModels(chat: Chat, key = ""): Promise<void> {
   await chat.tab.click("#change-model");
-  await chat.tab.waitVisible("#models #server", 20_000);
-  await chat.tab.click("#server summary");
-  await chat.tab.waitVisible("#server-address", 20_000);
+  await chat.unfoldServer();
   await chat.tab.fill("#server-address", server.address);
   if (key !== "") await chat.tab.fill("#server-key", key);
   await chat.tab.press("Enter");

@@ -36,6 +36,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.reload();
     await chat.waitReady();
     await chat.tab.click("#conversations li:nth-child(1) .entry-title");
+    await chat.tab.waitVisible(".message.assistant", 20_000);
     await chat.ask("And where?");
     const answers = (await keptMessages(chat)).flatMap(({ role, stats }) =>
       role === "assistant" && stats ? [stats] : [],
@@ -59,6 +60,10 @@ const QUESTION = "Tell me what a hearth is, and what it was used for.";
 const running = async (chat: Chat): Promise<number> =>
   (await keptMessages(chat)).filter(({ end, content }) => end === "running" && content !== "").length;
 
+/** Waits until a draft of an answer is kept; it looks often, since the answer is not to end before. */
+const waitDraft = (chat: Chat): Promise<void> =>
+  expect.poll(() => running(chat), { timeout: 60_000, intervals: [50] }).toBe(1);
+
 for (const browser of oneBrowser("chromium")) {
   test(`an answer goes on after a reload with the words that it would have had · ${browser}`, async ({ launch }) => {
     test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
@@ -67,7 +72,7 @@ for (const browser of oneBrowser("chromium")) {
     const whole = await chat.ask(QUESTION);
     await chat.tab.click("#new-chat");
     await chat.send(QUESTION);
-    await expect.poll(() => running(chat), { timeout: 60_000 }).toBe(1);
+    await waitDraft(chat);
     await chat.tab.reload();
     await chat.waitReady();
     expect(await chat.waitAnswer()).toBe(whole);
@@ -87,7 +92,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.waitVisible("#device .elsewhere", 20_000);
     await other.tab.click("#new-chat");
     await other.send(QUESTION);
-    await expect.poll(() => running(chat), { timeout: 60_000 }).toBe(1);
+    await waitDraft(chat);
     await chat.tab.click("#conversations li:nth-child(1) .entry-title");
     await chat.tab.waitVisible(".message.assistant", 20_000);
     await other.tab.close();
