@@ -63,7 +63,7 @@ impl On {
 
 /// Returns a device for the rest of the test, which an earlier test of the process may have used; `None`, with a loud
 /// skip, if there is no GPU. No other test uses it meanwhile: two threads on one device interfere in the runtime when a
-/// read-back is abandoned ("buffer is still mapped").
+/// read-back is abandoned ("buffer is still mapped"). When the test ends, the next one takes it over.
 pub fn open(on: On) -> Option<Device> {
     keep(borrow(on, |_| ())?)
 }
@@ -99,7 +99,7 @@ fn idle() -> MutexGuard<'static, Vec<(On, Device)>> {
 }
 
 /// A device that one test has to itself until this is dropped, and the next test of the process takes over with all
-/// its pipelines. A test that panics leaves its device to nobody.
+/// its pipelines. Nobody takes over one that is dropped by a panic.
 pub struct Borrowed {
     on: On,
     device: Device,

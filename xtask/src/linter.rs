@@ -65,7 +65,7 @@ fn is_for_the_build(args: &[OsString]) -> bool {
         || has("--crate-type", |kind| kind == "proc-macro")
 }
 
-/// Asks for metadata in the place of code, and reads that of other crates, which of the workspace's is all there is.
+/// Asks for metadata in the place of code, and reads the metadata of other crates: of the workspace's there is nothing else.
 fn without_code(args: Vec<OsString>) -> Vec<OsString> {
     let of = |arg: OsString| match arg.to_str() {
         Some(emit) if emit.starts_with("--emit=") => "--emit=dep-info,metadata".into(),
