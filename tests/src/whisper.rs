@@ -97,7 +97,7 @@ pub struct Real {
     pub encoder: Vec<Vec<f32>>,
 }
 
-/// What becomes of a whole recording.
+/// Text and segments of a whole recording.
 #[derive(Deserialize)]
 pub struct LongForm {
     pub text: String,
