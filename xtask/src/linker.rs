@@ -18,6 +18,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::paths::Dirs;
+use crate::proc;
 
 /// Environment variable with the linker to call; set exactly if this program is to link.
 const REAL: &str = "HEARTH_WASM_LD";
@@ -96,7 +97,7 @@ fn link(real: &OsStr, args: impl Iterator<Item = OsString>) -> Result<u8> {
     let args = args.map(|arg| copies.of(arg)).collect::<Result<Vec<_>>>()?;
     let status = Command::new(real).args(args).status();
     let status = status.with_context(|| format!("cannot run {}", Path::new(real).display()))?;
-    Ok(status.code().map_or(1, |code| code.clamp(0, 255) as u8))
+    Ok(proc::code_of(status))
 }
 
 /// A folder of copies that goes with the value.

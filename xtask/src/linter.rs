@@ -14,6 +14,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
+use crate::proc;
+
 /// Environment variable that is set exactly if this program is to be the compiler.
 const ASKED: &str = "HEARTH_LINTER";
 /// `-D warnings` as clippy's driver reads it: a word follows each argument.
@@ -42,7 +44,7 @@ pub fn asked() -> Option<ExitCode> {
     };
     let status = Command::new(&program).args(args).status();
     Some(match status {
-        Ok(status) => ExitCode::from(status.code().map_or(1, |code| code.clamp(0, 255) as u8)),
+        Ok(status) => ExitCode::from(proc::code_of(status)),
         Err(error) => {
             eprintln!(
                 "error: cannot run {}: {error}",

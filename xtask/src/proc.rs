@@ -21,6 +21,11 @@ pub fn npm() -> Command {
     Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
 
+/// Returns the exit status with which to pass on a program's, 1 if a signal ended it.
+pub fn code_of(status: ExitStatus) -> u8 {
+    status.code().map_or(1, |code| code.clamp(0, 255) as u8)
+}
+
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let name = format!("{name}{}", env::consts::EXE_SUFFIX);
     env::split_paths(&env::var_os("PATH")?)
