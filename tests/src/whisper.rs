@@ -33,7 +33,7 @@ pub fn folder(path: &Path) -> Whisper {
 /// Loads a model from the bytes of its file.
 ///
 /// # Errors
-/// Those of the loader.
+/// Errors of the loader.
 pub fn push(mut loader: Loader, bytes: &[u8]) -> Result<Whisper> {
     for piece in bytes.chunks(PIECE) {
         loader.push(piece)?;

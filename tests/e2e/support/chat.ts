@@ -43,7 +43,7 @@ export class Chat {
   /** Unfolds the form for a server, in a list of models. */
   async unfoldServer(): Promise<void> {
     await this.tab.waitVisible("#server", LOAD_MS);
-    // What is known of a model and what is on this device come in above it.
+    // The model's needs and the list of files on this device appear above it.
     await this.tab.waitVisible('#plan:is([data-state="known"], [data-state="failed"])', LOAD_MS);
     if ((await this.count("#server-address")) === 0) await this.tab.click("#server summary");
     await this.tab.waitVisible("#server-address", LOAD_MS);
