@@ -47,10 +47,18 @@ pub fn transcribe(
     samples: Vec<f32>,
     options: Options,
 ) -> (Option<(String, f64)>, Vec<SegmentText>) {
-    let mut run = Transcription::new(Rc::clone(model), samples, options).unwrap();
+    let run = Transcription::new(Rc::clone(model), samples, options).unwrap();
+    results(run, |_, event| event)
+}
+
+/// Returns what a transcription finds; `answered` computes what is asked of a network elsewhere, and returns the event after that.
+pub fn results(
+    mut run: Transcription,
+    mut answered: impl FnMut(&mut Transcription, Event) -> Event,
+) -> (Option<(String, f64)>, Vec<SegmentText>) {
     let (mut found, mut all) = (None, Vec::new());
     while let Some(event) = run.next().unwrap() {
-        match event {
+        match answered(&mut run, event) {
             Event::Language {
                 language,
                 probability,

@@ -13,7 +13,7 @@ use hearth_audio::rules::{self, Allowed, Found, Ids};
 use hearth_audio::whisper::{Event, Loader, Options, Parts, SegmentText, Transcription, Word};
 use hearth_tests::compare::{assert_near, assert_within};
 use hearth_tests::whisper::{
-    PIECE, PREVIOUS, TEXTS, Tiny, floats, folder, recording, text, tiny_en, transcribe,
+    PIECE, PREVIOUS, TEXTS, Tiny, floats, folder, recording, results, text, tiny_en, transcribe,
 };
 use hearth_tests::{On, borrow, goldens, is_full};
 use pollster::block_on;
@@ -74,9 +74,8 @@ fn transcribe_elsewhere(
     samples: Vec<f32>,
     options: Options,
 ) -> (Option<(String, f64)>, Vec<SegmentText>) {
-    let mut run = Transcription::elsewhere(Rc::clone(parts), samples, options).unwrap();
-    let (mut found, mut all) = (None, Vec::new());
-    while let Some(mut event) = run.next().unwrap() {
+    let run = Transcription::elsewhere(Rc::clone(parts), samples, options).unwrap();
+    results(run, |run, mut event| {
         // (a language may have to be detected before it is asked for more)
         loop {
             event = match event {
@@ -98,19 +97,10 @@ fn transcribe_elsewhere(
                     let weights = block_on(speech.align(&ids, &heads)).unwrap();
                     run.answer(&weights).unwrap()
                 }
-                _ => break,
+                other => return other,
             };
         }
-        match event {
-            Event::Language {
-                language,
-                probability,
-            } => found = Some((language, probability)),
-            Event::Segments { segments } => all.extend(segments),
-            _ => {}
-        }
-    }
-    (found, all)
+    })
 }
 
 fn picks_of(mut words: &[usize]) -> Vec<Pick> {
