@@ -1,13 +1,13 @@
 //! Log-mel spectrograms and the rules of timestamps against transformers, whose results
 //! `tests/goldens/generator/gold_audio.py` writes.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use hearth_audio::{mel::LogMel, rules, segments};
 
 fn data(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
+    let path = Path::new(env!("HEARTH_ROOT"))
+        .join("audio/tests/data")
         .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

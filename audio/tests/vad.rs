@@ -22,7 +22,7 @@ struct Case {
 }
 
 fn folder(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    Path::new(env!("HEARTH_ROOT")).join(path)
 }
 
 fn noise(count: usize, seed: u32) -> Vec<f32> {
@@ -41,7 +41,7 @@ fn sound(case: &Case) -> Vec<f32> {
             .map(|v| v * case.noise)
             .collect();
     };
-    let bytes = std::fs::read(folder("../tests/goldens/recordings").join(file)).unwrap();
+    let bytes = std::fs::read(folder("tests/goldens/recordings").join(file)).unwrap();
     let sound = wav::read(&bytes).unwrap();
     let spoken = resample::to_16k(&sound.samples, sound.rate).unwrap();
     let silence = vec![0.0; AROUND * 16_000];
@@ -54,7 +54,7 @@ fn sound(case: &Case) -> Vec<f32> {
 }
 
 fn cases() -> Vec<Case> {
-    serde_json::from_slice(&std::fs::read(folder("tests/data/vad.json")).unwrap()).unwrap()
+    serde_json::from_slice(&std::fs::read(folder("audio/tests/data/vad.json")).unwrap()).unwrap()
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn speech_is_found_in_noise_and_noise_is_none() {
 
 #[test]
 fn a_stream_in_blocks_is_heard_as_the_whole() {
-    let bytes = std::fs::read(folder("../tests/goldens/recordings/french.wav")).unwrap();
+    let bytes = std::fs::read(folder("tests/goldens/recordings/french.wav")).unwrap();
     let spoken = wav::read(&bytes).unwrap().samples;
     // At any rate the recording is sound; it has to be the same sound in blocks.
     for rate in [16_000, 44_100, 48_000] {

@@ -59,8 +59,8 @@ struct File {
 
 fn goldens() -> Goldens {
     let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/goldens/data/pictures/pictures.json"
+        env!("HEARTH_ROOT"),
+        "tests/goldens/data/pictures/pictures.json"
     );
     let text = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_slice(&text).unwrap()

@@ -35,7 +35,7 @@ pub const GREEDY: Sampling = Sampling::GREEDY;
 
 /// Returns the folder of goldens.
 pub fn goldens() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/data")
+    Path::new(env!("HEARTH_ROOT")).join("tests/goldens/data")
 }
 
 /// Reads a golden file's bytes.

@@ -3,13 +3,13 @@
 // A test ends where one of its helpers does.
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hearth_translation::{Files, Limits, Translator};
 
 fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/goldens/data/translation")
+    Path::new(env!("HEARTH_ROOT"))
+        .join("tests/goldens/data/translation")
         .join(name)
 }
 
@@ -158,7 +158,7 @@ fn load_seed(data: &[u8]) -> hearth_modelfile::Result<Translator> {
 
 #[test]
 fn no_changed_byte_is_a_panic() {
-    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let corpus = Path::new(env!("HEARTH_ROOT")).join("fuzz/corpus");
     let whole = std::fs::read(corpus.join("translation/t5")).unwrap();
     let model = load_seed(&whole).unwrap();
     let answer = model.translate("ab", None, None, Limits::default(), |_| {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hearth_modelfile::Result;
 use hearth_translation::{
@@ -58,8 +58,8 @@ struct Searched {
 }
 
 fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/goldens/data/translation")
+    Path::new(env!("HEARTH_ROOT"))
+        .join("tests/goldens/data/translation")
         .join(name)
 }
 

@@ -4,15 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use hearth_translation::Vocabulary;
 use serde::Deserialize;
 use serde_json::Value;
 
 fn read(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/goldens/data/translation")
+    let path = Path::new(env!("HEARTH_ROOT"))
+        .join("tests/goldens/data/translation")
         .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -323,8 +323,8 @@ mod tests {
     #[test]
     fn options_of_a_tokenizer_are_followed() {
         let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../tests/goldens/data/tokenizers/tokenizer_options.json"
+            env!("HEARTH_ROOT"),
+            "tests/goldens/data/tokenizers/tokenizer_options.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let mut wrong = Vec::new();
@@ -370,8 +370,8 @@ mod tests {
             ids: Vec<u32>,
         }
         let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../tests/goldens/data/tokenizers/tokenizer_gemma4.json"
+            env!("HEARTH_ROOT"),
+            "tests/goldens/data/tokenizers/tokenizer_gemma4.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let metadata = converted(&golden.tokenizer);

@@ -147,7 +147,7 @@ pub fn folder(data: &[u8]) {
 
 /// Returns the bytes of a golden GGUF file, given by its path without the extension.
 fn golden_bytes(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../goldens/data");
+    let folder = concat!(env!("HEARTH_ROOT"), "tests/goldens/data");
     let path = format!("{folder}/{name}.gguf");
     std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }

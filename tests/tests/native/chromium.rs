@@ -82,7 +82,7 @@ fn chosen(mut left: BTreeMap<&str, BTreeSet<String>>) -> BTreeSet<String> {
 
 #[test]
 fn chromium_compiles_every_kind_of_shader() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/support/chromium-families.json");
+    let path = Path::new(env!("HEARTH_ROOT")).join("tests/e2e/support/chromium-families.json");
     let families = manifest::of(Kind::Family);
     let all: BTreeMap<&str, BTreeSet<String>> = families
         .iter()

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hearth::model::cost::{Prediction, StepCost, cost, kinds};
 use hearth::model::outline::{OutlineOptions, Step, outline};
@@ -39,8 +39,8 @@ fn models() -> Vec<Published> {
         .collect()
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+fn root() -> &'static Path {
+    Path::new(env!("HEARTH_ROOT"))
 }
 
 fn costs(model: &Published) -> Vec<StepCost> {

@@ -68,7 +68,7 @@ fn imports(source: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn imports_point_one_way() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("HEARTH_ROOT"));
     let (mut seen, mut upward) = (0, Vec::new());
     for (folder, layers) in CRATES {
         let base = root.join(folder);

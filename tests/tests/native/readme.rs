@@ -48,7 +48,7 @@ fn in_folders() -> BTreeSet<String> {
 
 /// Returns the architectures whose GGUF goldens Chromium runs on WebGPU on every change, and those that it runs in complete runs.
 fn in_chromium() -> [BTreeSet<String>; 2] {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/support/chromium-families.json");
+    let path = Path::new(env!("HEARTH_ROOT")).join("tests/e2e/support/chromium-families.json");
     let listed: BTreeSet<String> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let (mut always, mut complete) = (BTreeSet::new(), BTreeSet::new());
     // (tests/e2e/specs/core: tiny.spec.ts and embeddings.spec.ts run theirs on every change, families.spec.ts those that are listed)
@@ -138,7 +138,7 @@ fn quants() -> String {
 /// Checks that what a cell claims is what these tests run, each over all goldens of its kinds; without them the tables would be lists of wishes.
 #[test]
 fn the_tests_behind_the_tables_run_all_goldens_of_their_kinds() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("HEARTH_ROOT")).join("tests");
     for (file, parts) in [
         // Each family's GGUF file on GPU and CPU, and each folder.
         (
@@ -180,7 +180,7 @@ fn the_tests_behind_the_tables_run_all_goldens_of_their_kinds() {
 
 #[test]
 fn the_tables_are_those_of_the_registries() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/models.md");
+    let path = Path::new(env!("HEARTH_ROOT")).join("docs/guide/models.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let mut updated = readme.clone();
     for (name, table) in [("families", families()), ("quants", quants())] {

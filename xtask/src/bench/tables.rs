@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_those_of_the_stored_runs() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = Path::new(env!("HEARTH_ROOT"));
         let text = fs::read_to_string(root.join(DOCUMENT)).unwrap();
         let filled = filled(&text, &stored(&root).unwrap()).unwrap();
         assert!(
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_stored_run_names_its_hardware() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = Path::new(env!("HEARTH_ROOT"));
         let runs = stored(&root).unwrap();
         assert!(!runs.is_empty());
         for run in runs {

@@ -175,8 +175,8 @@ mod tests {
             lengths: Vec<Vec<usize>>,
         }
         let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../tests/goldens/data/tokenizers/tokenizer_pre.json"
+            env!("HEARTH_ROOT"),
+            "tests/goldens/data/tokenizers/tokenizer_pre.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let mut known = 0;

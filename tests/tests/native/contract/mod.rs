@@ -6,7 +6,7 @@
 mod classes;
 mod types;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const HEADER: &str = "\
 /* eslint-disable -- generated */
@@ -23,8 +23,8 @@ type OneOf<Union, Key extends PropertyKey = Keys<Union>> = Union extends unknown
   : never;
 ";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+fn root() -> &'static Path {
+    Path::new(env!("HEARTH_ROOT"))
 }
 
 /// Writes a comment as prettier leaves it, and Rust's links as code.
