@@ -156,7 +156,7 @@ mod tests {
     fn the_tables_are_those_of_the_stored_runs() {
         let root = Path::new(env!("HEARTH_ROOT"));
         let text = fs::read_to_string(root.join(DOCUMENT)).unwrap();
-        let filled = filled(&text, &stored(&root).unwrap()).unwrap();
+        let filled = filled(&text, &stored(root).unwrap()).unwrap();
         assert!(
             text == filled,
             "{DOCUMENT} is behind its results: cargo xtask bench --tables"
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn every_stored_run_names_its_hardware() {
         let root = Path::new(env!("HEARTH_ROOT"));
-        let runs = stored(&root).unwrap();
+        let runs = stored(root).unwrap();
         assert!(!runs.is_empty());
         for run in runs {
             let (name, machine) = &named(&run, "machine")[0];

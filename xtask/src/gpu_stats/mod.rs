@@ -176,7 +176,6 @@ fn measure(dirs: &Dirs, targets: Vec<&'static Target>) -> Result<Measured> {
 fn build(dirs: &Dirs) -> Result<()> {
     let mut command = test::cargo(dirs);
     command.args(["build", "--workspace", "--bin", "gpu-stats"]);
-    command.args(["--features", "hearth-tests/gpu-stats"]);
     proc::must_seen(
         &mut command,
         &dirs.logs().join("gpu-stats.log"),

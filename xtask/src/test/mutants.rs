@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn every_mutant_still_has_its_place() {
         let root = Path::new(env!("HEARTH_ROOT"));
-        let list = read(&root).unwrap();
+        let list = read(root).unwrap();
         assert!(list.mutant.len() >= 30, "{}", list.mutant.len());
         let mut names: Vec<_> = list.mutant.iter().map(|mutant| &mutant.name).collect();
         names.sort();
