@@ -3,41 +3,47 @@
 //! Two or three heads are taken together, so that a key and a value are loaded once for all of them, and their sums stay in registers, of
 //! which WebAssembly's targets have sixteen.
 
-use crate::gemm::{COLUMNS as KEYS, ROWS, products};
+use crate::gemm::{COLUMNS as KEYS, products};
 use crate::lanes;
 
 /// Vectors of a value's columns that are summed at once.
 const VECTORS: usize = 4;
+
+/// A head's input and output: its query and its row of scores, or its row of weights and its row of the result.
+pub type Head<'a> = (&'a [f32], &'a mut [f32]);
 
 /// Computes scores[h, i] = scale * q[h] . keys[i].
 ///
 /// `q`: [heads, head_dim], `keys`: [len, head_dim], `scores`: [heads, len].
 pub fn scores(q: &[f32], keys: &[f32], head_dim: usize, scale: f32, scores: &mut [f32]) {
     let len = keys.len() / head_dim;
-    if len == 0 {
-        return;
-    }
-    let mut q = q.chunks_exact(head_dim);
-    let mut out = scores.chunks_exact_mut(len);
-    loop {
-        let heads = q.len().min(ROWS);
-        let mut of = || (q.next().unwrap_or_default(), out.next().unwrap_or_default());
-        match heads {
-            0 => return,
-            1 => scores_of([of()], keys, head_dim, scale),
-            _ => scores_of([of(), of()], keys, head_dim, scale),
+    let q = q.chunks_exact(head_dim);
+    scores_of_heads(
+        q.zip(scores.chunks_exact_mut(len.max(1))),
+        keys,
+        head_dim,
+        scale,
+    );
+}
+
+/// Computes [`scores`] of heads whose rows may lie anywhere.
+pub fn scores_of_heads<'a>(
+    mut heads: impl Iterator<Item = Head<'a>>,
+    keys: &[f32],
+    head_dim: usize,
+    scale: f32,
+) {
+    while let Some(first) = heads.next() {
+        match heads.next() {
+            None => scores_of([first], keys, head_dim, scale),
+            Some(second) => scores_of([first, second], keys, head_dim, scale),
         }
     }
 }
 
 /// Computes [`scores`] of `H` heads, each with its row of scores.
 #[inline(never)]
-fn scores_of<const H: usize>(
-    mut heads: [(&[f32], &mut [f32]); H],
-    keys: &[f32],
-    head_dim: usize,
-    scale: f32,
-) {
+fn scores_of<const H: usize>(mut heads: [Head<'_>; H], keys: &[f32], head_dim: usize, scale: f32) {
     for (at, keys) in keys.chunks(KEYS * head_dim).enumerate() {
         let live = keys.len() / head_dim;
         // The last keys stand in for those that are missing.
@@ -61,58 +67,75 @@ pub fn weighted_sums(weights: &[f32], values: &[f32], head_dim: usize, out: &mut
     if len == 0 {
         return out.fill(0.0);
     }
-    let mut weights = weights.chunks_exact(len);
-    let mut out = out.chunks_exact_mut(head_dim);
+    let weights = weights.chunks_exact(len);
+    sums_of_heads(
+        weights.zip(out.chunks_exact_mut(head_dim)),
+        values,
+        head_dim,
+        0,
+    );
+}
+
+/// Computes [`weighted_sums`] of heads whose rows may lie anywhere, for some columns from column `from` on: as many as the rows of
+/// the result have, all of as many heads as there are.
+pub fn sums_of_heads<'a>(
+    heads: impl ExactSizeIterator<Item = Head<'a>>,
+    values: &[f32],
+    head_dim: usize,
+    from: usize,
+) {
+    let mut heads = heads;
     loop {
-        let heads = if out.len() == 4 { 2 } else { out.len().min(3) };
-        let mut of = || {
-            (
-                weights.next().unwrap_or_default(),
-                out.next().unwrap_or_default(),
-            )
+        let n = if heads.len() == 4 {
+            2
+        } else {
+            heads.len().min(3)
         };
-        match heads {
+        let mut of = || heads.next().unwrap_or_default();
+        match n {
             0 => return,
-            1 => sums_of([of()], values, head_dim),
-            2 => sums_of([of(), of()], values, head_dim),
-            _ => sums_of([of(), of(), of()], values, head_dim),
+            1 => sums_of([of()], values, head_dim, from),
+            2 => sums_of([of(), of()], values, head_dim, from),
+            _ => sums_of([of(), of(), of()], values, head_dim, from),
         }
     }
 }
 
-/// Computes [`weighted_sums`] of `H` heads, each with its row of the result.
+/// Computes [`sums_of_heads`] of `H` heads.
 #[inline(never)]
-fn sums_of<const H: usize>(mut heads: [(&[f32], &mut [f32]); H], values: &[f32], head_dim: usize) {
+fn sums_of<const H: usize>(mut heads: [Head<'_>; H], values: &[f32], head_dim: usize, from: usize) {
     const WIDE: usize = 4 * VECTORS;
-    let wide = head_dim / WIDE * WIDE;
-    let four = head_dim / 4 * 4;
+    let columns_of = heads.first().map_or(0, |(_, out)| out.len());
+    let wide = columns_of / WIDE * WIDE;
+    let four = columns_of / 4 * 4;
     for at in (0..wide).step_by(WIDE) {
-        columns::<H, VECTORS>(&mut heads, values, head_dim, at);
+        columns::<H, VECTORS>(&mut heads, values, head_dim, from, at);
     }
     for at in (wide..four).step_by(4) {
-        columns::<H, 1>(&mut heads, values, head_dim, at);
+        columns::<H, 1>(&mut heads, values, head_dim, from, at);
     }
     for (weights, out) in &mut heads {
         for (j, out) in out.iter_mut().enumerate().skip(four) {
             let rows = weights.iter().zip(values.chunks_exact(head_dim));
-            *out = rows.map(|(weight, row)| weight * row[j]).sum();
+            *out = rows.map(|(weight, row)| weight * row[from + j]).sum();
         }
     }
 }
 
-/// Computes `N` vectors of columns from column `at` on.
+/// Computes `N` vectors of columns from column `at` of those from column `from` on, a multiple of 4.
 #[inline(always)]
 fn columns<const H: usize, const N: usize>(
-    heads: &mut [(&[f32], &mut [f32]); H],
+    heads: &mut [Head<'_>; H],
     values: &[f32],
     head_dim: usize,
+    from: usize,
     at: usize,
 ) {
     let len = values.len() / head_dim;
     let weights: [&[f32]; H] = core::array::from_fn(|h| &heads[h].0[..len]);
     let mut sums = [[lanes::ZERO; N]; H];
     for (i, row) in values.chunks_exact(head_dim).enumerate() {
-        let Some(row) = row.as_chunks::<4>().0[at / 4..].first_chunk::<N>() else {
+        let Some(row) = row.as_chunks::<4>().0[(from + at) / 4..].first_chunk::<N>() else {
             return;
         };
         for (sums, weights) in sums.iter_mut().zip(weights) {
@@ -189,6 +212,16 @@ mod tests {
                     assert_eq!(*found, exact, "{heads} heads, {len} x {head_dim}");
                 }
             }
+        }
+        // Some columns of heads that lie apart are those of all columns.
+        let (weights, values) = (numbers(3 * 9, 5), numbers(9 * 40, 3));
+        let mut all = vec![f32::NAN; 3 * 40];
+        weighted_sums(&weights, &values, 40, &mut all);
+        let mut some = vec![f32::NAN; 3 * 20];
+        let rows = weights.chunks_exact(9).zip(some.chunks_exact_mut(20));
+        sums_of_heads(rows, &values, 40, 12);
+        for (some, all) in some.chunks_exact(20).zip(all.chunks_exact(40)) {
+            assert_eq!(some, &all[12..32]);
         }
         let mut out = [f32::NAN; 6];
         weighted_sums(&[], &[], 3, &mut out);

@@ -1,8 +1,8 @@
 //! Hearth's inner loops on the CPU.
 //!
 //! The core uses [`dot`] and [`rows`] as a library. Compiled alone for WebAssembly with atomics, the crate is a
-//! module of a few kilobytes whose instances, one per thread, share the rows of a projection in one memory
-//! (`threads`): the core itself needs no atomics, and no second build with them.
+//! module of a few kilobytes whose instances, one per thread, share the rows of products in one memory
+//! ([`job`], `threads`): the core itself needs no atomics, and no second build with them.
 
 #![no_std]
 
@@ -17,11 +17,13 @@ pub mod gemm;
 pub mod grid_formats;
 #[rustfmt::skip]
 pub mod grids;
+pub mod job;
 mod kernel;
 pub mod lanes;
 #[cfg(feature = "layers")]
 pub mod layers;
 pub mod math;
+pub mod norm;
 pub mod rows;
 pub mod share;
 #[cfg(feature = "threads")]

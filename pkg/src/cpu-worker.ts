@@ -1,7 +1,7 @@
 /** One thread of the CPU path. After its first message it only computes and sleeps until it is terminated. */
 import { instantiate, type CpuThread } from "./worker/cpu-pool.js";
 
-self.onmessage = ({ data: { module, memory, stackTop, job } }: MessageEvent<CpuThread>) => {
+self.onmessage = ({ data: { module, memory, stackTop, job, thread } }: MessageEvent<CpuThread>) => {
   const cpu = instantiate(module, memory, stackTop);
   self.postMessage("ready");
   let seen = 0;
@@ -13,6 +13,6 @@ self.onmessage = ({ data: { module, memory, stackTop, job } }: MessageEvent<CpuT
       continue;
     }
     seen = latest;
-    cpu.hearth_work(job);
+    cpu.hearth_work(job, thread);
   }
 };

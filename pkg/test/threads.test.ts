@@ -85,20 +85,13 @@ describe("threads that hang while they start", () => {
 });
 
 /** Stubs the module with exports that do what a test needs. */
-function stubModule(work: () => void): void {
+function stubModule(isDone: boolean): void {
   const exports = {
     __heap_base: { value: 1024 },
     __stack_pointer: { value: 0 },
-    hearth_scratch_bytes: () => 64,
-    hearth_begin: (job: number) => {
-      // As in cpu/src/threads.rs: the number of threads at work, including the caller.
-      running = new Int32Array(memories.at(-1)?.buffer ?? new ArrayBuffer(0), job + 8, 2);
-      Atomics.store(running, 0, running[1] ?? 0);
-    },
-    hearth_work: () => {
-      Atomics.sub(running, 0, 1);
-      work();
-    },
+    hearth_job_bytes: () => 600,
+    hearth_begin: () => undefined,
+    hearth_finish: () => Number(isDone),
   };
   vi.stubGlobal("fetch", () => Promise.resolve(new Response(new Uint8Array(8))));
   const { compile } = WebAssembly;
@@ -110,7 +103,6 @@ function stubModule(work: () => void): void {
     return Object.assign(this, { exports });
   });
 }
-let running: Int32Array;
 let memories: WebAssembly.Memory[];
 
 /** Refuses a memory of more than this many pages, as iOS does. */
@@ -143,7 +135,7 @@ class Thread {
 describe("the pool", () => {
   const start = (threads = 2): Promise<CpuPool> => CpuPool.start(threads, "x.wasm", () => new Thread() as never);
   const job = (pool: CpuPool): void => {
-    pool.product(0, 0, 0, 0, 1, 32, new Float32Array(32), new Float32Array(1));
+    pool.run(1, new Uint32Array(15), 64, new Float32Array(32), 32, new Float32Array(1));
   };
 
   beforeEach(() => {
@@ -160,20 +152,20 @@ describe("the pool", () => {
     [32_768, [65_536, 32_768]],
     [16_384, [65_536, 32_768, 16_384]],
   ])("takes the largest memory that the browser gives: %d pages", async (most, asked) => {
-    stubModule(() => undefined);
+    stubModule(true);
     const found = stubMemory(most);
     expect((await start()).threads()).toBe(2);
     expect(found).toEqual(asked);
   });
 
   it("says so where the browser gives none", async () => {
-    stubModule(() => undefined);
+    stubModule(true);
     stubMemory(0);
     await expect(start()).rejects.toMatchObject({ code: "out_of_memory" });
   });
 
   it("keeps its place when the memory is at its end", async () => {
-    stubModule(() => undefined);
+    stubModule(true);
     stubMemory(65_536);
     const pool = await start();
     const before = pool.alloc(64);
@@ -182,12 +174,32 @@ describe("the pool", () => {
     }
     expect(pool.alloc(64)).toBe(before + 64);
     expect(() => {
-      pool.product(0, 0, 0, 0, 1, 32, new Float32Array(2 ** 21), new Float32Array(1));
+      pool.run(1, new Uint32Array(15), 2 ** 21, new Float32Array(32), 32, new Float32Array(1));
     }).toThrow(expect.objectContaining({ code: "out_of_memory" }) as Error);
   });
 
+  it("takes what was given back", async () => {
+    stubModule(true);
+    stubMemory(65_536);
+    const pool = await start();
+    const [a, b, c] = [64, 100, 64].map((bytes) => pool.alloc(bytes)) as [number, number, number];
+    expect(c).toBe(a + 64 + 128);
+    pool.free(b, 100);
+    // Too large for the hole, then into it, then behind all.
+    const d = pool.alloc(256);
+    expect(d).toBe(c + 64);
+    expect([64, 64, 64].map((bytes) => pool.alloc(bytes))).toEqual([b, b + 64, d + 256]);
+    // Holes that touch become one, whichever comes first.
+    for (const at of [b + 64, a, b]) pool.free(at, 64);
+    expect(pool.alloc(192)).toBe(a);
+    // What is last leaves nothing behind.
+    pool.free(d + 256, 64);
+    pool.free(d, 256);
+    expect(pool.alloc(1000)).toBe(d);
+  });
+
   it("does not wait for a thread that is gone", async () => {
-    stubModule(() => undefined);
+    stubModule(false);
     stubMemory(65_536);
     const pool = await start();
     let now = 0;
@@ -199,7 +211,7 @@ describe("the pool", () => {
   });
 
   it("begins nothing more when a thread has ended", async () => {
-    stubModule(() => Atomics.store(running, 0, 0));
+    stubModule(true);
     stubMemory(65_536);
     const pool = await start();
     job(pool);

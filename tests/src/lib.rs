@@ -7,6 +7,7 @@ pub mod device;
 pub mod gguf_file;
 pub mod kernels;
 pub mod manifest;
+pub mod pool;
 pub mod published;
 pub mod real;
 pub mod reference;

@@ -1,6 +1,9 @@
 //! Plain loops over four lanes, which the compiler turns into vector instructions (`pmaddwd` and so on).
 use crate::dot::{BLOCK, HALF, f16_to_f32};
 
+// Has the square root, which core lacks.
+extern crate std;
+
 /// Four f32.
 pub type V = [f32; 4];
 pub const ZERO: V = [0.0; 4];
@@ -280,6 +283,11 @@ pub fn larger(a: V, b: V) -> V {
 #[inline(always)]
 pub fn largest(v: V) -> f32 {
     v.into_iter().fold(v[0], |a, b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+pub fn square_root(v: f32) -> f32 {
+    v.sqrt()
 }
 
 /// Rounds half a block times `factor` to integers, ties to even, for products below 2^22: the even columns, then the odd

@@ -351,6 +351,11 @@ pub fn largest(v: V) -> f32 {
     f32x4_extract_lane::<0>(larger(v, moved_on(v)))
 }
 
+#[inline(always)]
+pub fn square_root(v: f32) -> f32 {
+    f32x4_extract_lane::<0>(f32x4_sqrt(f32x4_splat(v)))
+}
+
 /// Rounds half a block times `factor` to integers, ties to even, for products below 2^22: the even columns, then the odd
 /// ones. Adding 1.5 * 2^23 leaves the integer in the low bits of the mantissa.
 #[inline(always)]

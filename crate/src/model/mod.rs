@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod build;
 pub mod cost;
 pub mod feed_forward;
+mod jobs;
 mod loaded;
 pub mod mixer;
 pub mod outline;

@@ -208,9 +208,18 @@ impl Transformer {
         step: &StepState,
         states: &mut [LayerState],
     ) -> Tensor<2> {
-        for i in layers {
+        let (ops, spec) = (&self.ops, self.config.spec);
+        let mut projected = None;
+        for i in layers.clone() {
+            let layer = &self.layers[i];
             let state = &mut states[self.config.layers[i].kv_of.unwrap_or(i)];
-            x = self.layers[i].forward(&self.ops, self.config.spec, x, per_layer, step, state);
+            let next = self.layers.get(i + 1).filter(|_| i + 1 < layers.end);
+            (x, projected) = match (layer.in_jobs(ops, spec, &x, next), state) {
+                (Some(jobs), LayerState::Kv(cache)) => {
+                    jobs.forward(ops, &x, projected, step, cache)
+                }
+                (_, state) => (layer.forward(ops, spec, x, per_layer, step, state), None),
+            };
         }
         x
     }

@@ -194,11 +194,20 @@ fn no_backend(error: impl std::fmt::Debug) -> Error {
     }
 }
 
-/// A piece of a tensor of floats: `len` words from word `at` on.
-pub struct Piece {
-    pub tensor: Tensor<2>,
-    pub at: usize,
-    pub len: usize,
+/// A piece of what a sequence has.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "words are of the CPU alone, tensors common"
+)]
+pub enum Piece {
+    /// `len` words of a tensor of floats from word `at` on.
+    Tensor {
+        tensor: Tensor<2>,
+        at: usize,
+        len: usize,
+    },
+    /// Words that have been read already.
+    Words(Vec<u32>),
 }
 
 /// Reads the bits of pieces, one after the other, in one read-back. They are on one device.
@@ -208,7 +217,14 @@ pub struct Piece {
 pub async fn read_pieces(pieces: Vec<Piece>) -> Result<Vec<u32>> {
     let mut words = Vec::new();
     let (mut slices, mut client) = (Vec::new(), None);
-    for Piece { tensor, at, len } in pieces {
+    for piece in pieces {
+        let (tensor, at, len) = match piece {
+            Piece::Tensor { tensor, at, len } => (tensor, at, len),
+            Piece::Words(read) => {
+                words.extend(read);
+                continue;
+            }
+        };
         match tensor.clone().try_into_primitive::<CubeBackend>() {
             Ok(gpu) => {
                 slices.push(slice_of(&gpu, at, len));

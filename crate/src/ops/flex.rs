@@ -1,7 +1,7 @@
 //! Small helpers of the CPU twins.
 
 use burn::backend::Flex;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_flex::{FlexTensor, Layout};
 
 /// Creates a contiguous f32 tensor from its values.
@@ -15,4 +15,31 @@ pub fn shape_only(rows: usize, cols: usize) -> Tensor<2> {
     let layout = Layout::new([rows, cols].into(), vec![0, 0], 0);
     let one = FlexTensor::zeros([1, 1].into(), DType::F32);
     Tensor::from_primitive::<Flex>(one.with_layout(layout))
+}
+
+/// Creates a tensor of the CPU from its values, as models have them.
+pub fn matrix(values: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
+    Tensor::from_primitive::<Flex>(tensor(values, shape))
+}
+
+/// Creates a row of values, [1, n].
+pub fn row(values: Vec<f32>) -> Tensor<2> {
+    let shape = [1, values.len()];
+    matrix(values, shape)
+}
+
+/// Returns a tensor of the CPU.
+pub fn of(tensor: &Tensor<2>) -> FlexTensor {
+    match tensor.clone().try_into_primitive::<Flex>() {
+        Ok(tensor) => tensor,
+        Err(_) => unreachable!("ops of the CPU have its tensors alone"),
+    }
+}
+
+/// Returns a tensor of whole numbers of the CPU.
+pub fn of_ints(tensor: &Tensor<2, Int>) -> FlexTensor {
+    match tensor.clone().try_into_primitive::<Flex>() {
+        Ok(tensor) => tensor,
+        Err(_) => unreachable!("ops of the CPU have its tensors alone"),
+    }
 }

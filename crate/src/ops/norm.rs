@@ -14,6 +14,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::norm::rms_norm;
 
 use super::kernel::{Kernel, empty_f32, launch, modules};
 use super::outline::Launch;
@@ -54,6 +55,11 @@ impl NormSpec {
     fn grouping(&self, width: usize, len: usize) -> (usize, usize) {
         let cols = self.cols(len);
         (cols, width / cols)
+    }
+
+    /// Returns whether this is an RMSNorm of whole rows.
+    pub(in crate::ops) fn is_plain(&self) -> bool {
+        !self.centred && !self.scaled && self.groups == 1
     }
 
     /// Creates the spec of an RMSNorm.
@@ -243,12 +249,12 @@ fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
         let cols = spec.cols(weight.len());
         let groups = x.chunks_exact(cols).zip(y.chunks_exact_mut(cols));
         for ((x, y), weight) in groups.zip(weight.chunks_exact(cols).cycle()) {
-            rms_norm_cpu(x, weight, spec.eps, y);
+            rms_norm(x, weight, spec.eps, y);
         }
         return;
     }
     if !spec.centred {
-        return rms_norm_cpu(x, &weight[..spec.cols(weight.len())], spec.eps, y);
+        return rms_norm(x, &weight[..spec.cols(weight.len())], spec.eps, y);
     }
     let cols = weight.len() / 2;
     let (weight, bias) = weight.split_at(cols);
@@ -258,21 +264,9 @@ fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
         for (c, x) in centred.iter_mut().zip(x) {
             *c = x - mean;
         }
-        rms_norm_cpu(&centred, weight, spec.eps, y);
+        rms_norm(&centred, weight, spec.eps, y);
         for (y, b) in y.iter_mut().zip(bias) {
             *y += b;
-        }
-    }
-}
-
-/// Applies RMSNorm: `x`: [n, cols], `weight`: [cols], `y`: [>= n, cols].
-pub fn rms_norm_cpu(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
-    let cols = weight.len();
-    for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
-        let mean = hearth_cpu::dot::dot_f32(x, x) / cols as f32;
-        let scale = 1.0 / (mean + eps).sqrt();
-        for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
-            *y = x * scale * w;
         }
     }
 }

@@ -8,8 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hearth_cpu::gate::Gate;
-use hearth_cpu::rows::Format;
+use hearth_cpu::job::{Attend, NO_NORM, Product, Stage};
 
 use hearth_modelfile::error::Result;
 
@@ -22,18 +21,17 @@ pub struct Pooled {
     pub scales: u32,
 }
 
-/// A product of a weight [rows, cols] with `tokens` rows of activations.
+/// Products one after the other, see [`hearth_cpu::job`].
 #[derive(Debug, Clone, Copy)]
-pub struct PoolJob {
-    pub weight: Pooled,
-    pub format: Format,
-    pub rows: usize,
-    pub cols: usize,
-    /// At most [`hearth_cpu::rows::MAX_TOKENS`].
+pub struct PoolJob<'a> {
+    /// Rows of activations, at most [`hearth_cpu::rows::MAX_TOKENS`].
     pub tokens: usize,
-    /// Gate to apply, if the first half of the rows are gates of the second half: only for one token, and for a number of
-    /// rows that is a multiple of [`hearth_cpu::rows::STREAMS`].
-    pub gate: Option<Gate>,
+    /// At most [`hearth_cpu::job::MAX_STAGES`].
+    pub stages: &'a [Stage],
+    /// Number of floats in which stages have their places. The first of them are the input.
+    pub floats: usize,
+    /// Place of the output.
+    pub output_at: usize,
 }
 
 /// Worker threads with their memory.
@@ -47,21 +45,96 @@ pub trait CpuPool {
     /// [`crate::Error::OutOfMemory`].
     fn alloc(&self, words: usize) -> Result<u32>;
 
+    /// Gives back what [`CpuPool::alloc`] returned for so many words.
+    fn free(&self, at: u32, words: usize);
+
     /// Writes words from address `at` on.
     fn write(&self, at: u32, words: &[u32]);
 
     /// Reads words from address `at` on.
     fn read(&self, at: u32, words: &mut [u32]);
 
-    /// Computes y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows], or [rows / 2] with a gate. After a failure, which
-    /// [`CpuPool::check`] reports, the contents of `y` are undefined.
-    fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]);
+    /// Runs a job on `input` and copies its results to `output`. After a failure, which [`CpuPool::check`] reports, the contents of
+    /// `output` are undefined.
+    fn run(&self, job: PoolJob<'_>, input: &[f32], output: &mut [f32]);
 
     /// Fails if a thread was lost since the last call: an op has no way to return an error.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`].
     fn check(&self) -> Result<()>;
+}
+
+/// A job in the making.
+pub(in crate::ops) struct JobBuilder {
+    tokens: usize,
+    parts: Vec<Part>,
+    floats: usize,
+}
+
+/// A stage whose scratch has no place yet.
+enum Part {
+    Product(Product),
+    Attend(Attend),
+}
+
+impl JobBuilder {
+    pub fn new(tokens: usize) -> Self {
+        Self {
+            tokens,
+            parts: Vec::new(),
+            floats: 0,
+        }
+    }
+
+    /// Takes so many floats, and returns their place.
+    pub fn place(&mut self, floats: usize) -> usize {
+        self.floats += floats;
+        self.floats - floats
+    }
+
+    /// Adds a product, whose scratch gets its place later.
+    pub fn multiply(&mut self, product: Product) {
+        self.parts.push(Part::Product(product));
+    }
+
+    /// Adds attention, whose scratch gets its place later.
+    pub fn attend(&mut self, attend: Attend) {
+        self.parts.push(Part::Attend(attend));
+    }
+
+    /// Runs the job on its first floats, and copies results from a place on. No token of its attention sees anything from `end` on.
+    pub fn run(
+        mut self,
+        pool: &dyn CpuPool,
+        end: usize,
+        input: &[f32],
+        output_at: usize,
+        output: &mut [f32],
+    ) {
+        let tokens = self.tokens;
+        let scratches = self.parts.iter().map(|part| match part {
+            Part::Product(product) => {
+                Product::scratch(tokens, product.cols as usize, product.norm != NO_NORM)
+            }
+            Part::Attend(attend) => attend.scratch(tokens, pool.threads() as usize, end),
+        });
+        // Behind everything else: no two stages use it at a time.
+        let scratch = scratches.max().unwrap_or(0);
+        let scratch = self.place(scratch) as u32;
+        let parts = self.parts.into_iter().map(|part| match part {
+            Part::Product(product) => Product { scratch, ..product }.into(),
+            Part::Attend(attend) => Attend { scratch, ..attend }.into(),
+        });
+        let stages: Vec<Stage> = parts.collect();
+        let job = PoolJob {
+            tokens,
+            stages: &stages,
+            floats: self.floats,
+            output_at,
+        };
+        pool.run(job, input, output);
+    }
 }
 
 thread_local! {

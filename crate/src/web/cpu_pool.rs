@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-use crate::ops::pool::{CpuPool, PoolJob, Pooled};
+use crate::ops::pool::{CpuPool, PoolJob};
 use hearth_modelfile::error::Error;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Threads that multiply for the CPU path; `at`, `quants` and `scales` are addresses in their memory.
+    /// Threads that multiply for the CPU path; `at` is an address in their memory.
     pub type JsCpuPool;
 
     #[wasm_bindgen(method)]
@@ -18,22 +18,22 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn alloc(this: &JsCpuPool, bytes: u32) -> Result<u32, JsValue>;
     #[wasm_bindgen(method)]
+    fn free(this: &JsCpuPool, at: u32, bytes: u32);
+    #[wasm_bindgen(method)]
     fn write(this: &JsCpuPool, at: u32, words: &[u32]);
     #[wasm_bindgen(method)]
     fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
-    /// Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows].
-    /// `gate` is the number of a `Gate` in cpu/src/gate.rs, or 0: one token's first rows then gate the others, `y`: [rows / 2].
+    /// Runs a job; `stages` are the words of `Stage`s in cpu/src/job.rs. `input` comes to the first of `floats` floats, and `output`
+    /// is read from float `at` on.
     #[wasm_bindgen(method, catch)]
-    fn product(
+    fn run(
         this: &JsCpuPool,
-        format: u32,
-        gate: u32,
-        quants: u32,
-        scales: u32,
-        rows: u32,
-        cols: u32,
-        x: &[f32],
-        y: &mut [f32],
+        tokens: u32,
+        stages: &[u32],
+        floats: u32,
+        input: &[f32],
+        at: u32,
+        output: &mut [f32],
     ) -> Result<(), JsValue>;
 }
 
@@ -46,7 +46,7 @@ struct Failure {
 /// The threads, and the first failure of theirs.
 pub struct HostPool {
     threads: JsCpuPool,
-    /// Error thrown by a product. Passed on through the core, it would leave the running call without an end.
+    /// Error thrown by a job. Passed on through the core, it would leave the running call without an end.
     failure: RefCell<Option<Failure>>,
 }
 
@@ -75,6 +75,10 @@ impl CpuPool for HostPool {
         (self.threads.alloc(fits)).map_err(|_| out_of_memory(bytes))
     }
 
+    fn free(&self, at: u32, words: usize) {
+        self.threads.free(at, words as u32 * 4);
+    }
+
     fn write(&self, at: u32, words: &[u32]) {
         self.threads.write(at, words);
     }
@@ -83,12 +87,10 @@ impl CpuPool for HostPool {
         self.threads.read(at, words);
     }
 
-    fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
-        let (rows, cols) = (job.rows as u32, job.cols as u32);
-        let format = job.format as u32;
-        let gate = job.gate.map_or(0, |gate| gate as u32);
-        let Pooled { quants, scales } = job.weight;
-        let done = (self.threads).product(format, gate, quants, scales, rows, cols, x, y);
+    fn run(&self, job: PoolJob<'_>, input: &[f32], output: &mut [f32]) {
+        let stages = hearth_cpu::job::words(job.stages);
+        let [tokens, floats, at] = [job.tokens, job.floats, job.output_at].map(|n| n as u32);
+        let done = (self.threads).run(tokens, stages, floats, input, at, output);
         if let Err(thrown) = done {
             let message = thrown.dyn_ref::<js_sys::Error>().map(|e| e.message());
             let code = js_sys::Reflect::get(&thrown, &"code".into());

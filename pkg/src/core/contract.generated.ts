@@ -711,26 +711,18 @@ export type Usage = {
   completion_tokens_details: CompletionTokensDetails;
 };
 
-/** Threads that multiply for the CPU path; `at`, `quants` and `scales` are addresses in their memory. */
+/** Threads that multiply for the CPU path; `at` is an address in their memory. */
 export interface WasmCpuPool {
   threads(): number;
   alloc(bytes: number): number;
+  free(at: number, bytes: number): void;
   write(at: number, words: Uint32Array): void;
   read(at: number, words: Uint32Array): void;
   /**
-   * Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows].
-   * `gate` is the number of a `Gate` in cpu/src/gate.rs, or 0: one token's first rows then gate the others, `y`: [rows / 2].
+   * Runs a job; `stages` are the words of `Stage`s in cpu/src/job.rs. `input` comes to the first of `floats` floats, and `output`
+   * is read from float `at` on.
    */
-  product(
-    format: number,
-    gate: number,
-    quants: number,
-    scales: number,
-    rows: number,
-    cols: number,
-    x: Float32Array,
-    y: Float32Array,
-  ): void;
+  run(tokens: number, stages: Uint32Array, floats: number, input: Float32Array, at: number, output: Float32Array): void;
 }
 
 /** An open device. */

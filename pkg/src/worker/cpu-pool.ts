@@ -1,8 +1,8 @@
 /**
  * Threads of the CPU path: instances of hearth_cpu.wasm, each in a worker, on one shared memory (crate `hearth-cpu`).
  *
- * The memory holds the block-quantised weights, and the input and output of each projection. Threads need a
- * cross-origin isolated page, because only there can memory be shared.
+ * The memory holds the block-quantised weights, and what jobs read and write. Threads need a cross-origin isolated page,
+ * because only there can memory be shared.
  */
 import { HearthError } from "../core/errors.js";
 import type { WasmCpuPool } from "../core/wasm-contract.js";
@@ -11,10 +11,12 @@ import type { WasmCpuPool } from "../core/wasm-contract.js";
 export interface CpuModule {
   readonly __heap_base: WebAssembly.Global<"i32">;
   readonly __stack_pointer: WebAssembly.Global<"i32">;
-  hearth_scratch_bytes(tokens: number, cols: number): number;
+  hearth_job_bytes(): number;
   hearth_begin(job: number): void;
   hearth_await(job: number, seen: number): number;
-  hearth_work(job: number): void;
+  hearth_work(job: number, thread: number): void;
+  /** Returns 1 when the job is done, and 0 if other threads take long. */
+  hearth_finish(job: number): number;
 }
 
 /** Message with which a thread's worker joins. */
@@ -23,14 +25,16 @@ export interface CpuThread {
   memory: WebAssembly.Memory;
   stackTop: number;
   job: number;
+  /** Number of the thread; the caller's is 0. */
+  thread: number;
 }
 
 const PAGE = 65_536;
 const STACK_BYTES = PAGE;
-/** Layout of a Job in words: its size, the number of threads working on it, and the start of the host's part. */
-const JOB_WORDS = 16;
-const RUNNING = 2;
-const THREADS = 3;
+/** Words of a Job from which on the host writes: number of threads, tokens, number of stages, floats, stages. */
+const HOST_WORDS = 2;
+/** Words of a Stage. */
+const STAGE_WORDS = 15;
 /**
  * Maximum sizes of the memory to try, in pages: all that 32 bits can address, then what browsers on phones still grant.
  * Only used pages take physical memory.
@@ -40,12 +44,8 @@ const MOST_PAGES = [65_536, 32_768, 16_384];
  * Pages kept free of weights for activations: once an answer is running, a failed allocation cannot be recovered from.
  */
 const RESERVE = (64 << 20) / PAGE;
-/**
- * Time after which a thread that has not finished its part is considered lost, and the number of checks between two
- * readings of the clock.
- */
+/** Time after which a thread that has not finished its part is considered lost. */
 const LIMIT_MS = 10_000;
-const LOOKS = 4096;
 /** Maximum number of threads by default: beyond the fast cores of common machines they only wait for each other. */
 const MAX_THREADS = 8;
 
@@ -85,13 +85,13 @@ export class CpuPool implements WasmCpuPool {
   #views: Views;
   /** Error that ended a thread, after which no job can be finished. */
   #failure: HearthError | undefined;
-  /** First free address. */
-  #free: number;
+  /** First address that was never allocated. */
+  #end: number;
+  /** Regions before it that were given back; none touches another. */
+  #holes: Region[] = [];
   readonly #job: number;
-  /** Buffers that grow with the largest job so far. */
-  #x = { at: 0, bytes: 0 };
-  #y = { at: 0, bytes: 0 };
-  #scratch = { at: 0, bytes: 0 };
+  /** The floats of jobs, as many as the largest job so far has had. */
+  #floats = { at: 0, count: 0 };
 
   private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, maximum: number, threads: number) {
     this.#memory = memory;
@@ -99,8 +99,8 @@ export class CpuPool implements WasmCpuPool {
     this.#others = threads - 1;
     this.#cpu = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CpuModule;
     this.#views = viewsOf(memory);
-    this.#free = align(this.#cpu.__heap_base.value);
-    this.#job = this.#take(4 * JOB_WORDS, maximum);
+    this.#end = align(this.#cpu.__heap_base.value);
+    this.#job = this.#take(this.#cpu.hearth_job_bytes(), maximum);
   }
 
   /**
@@ -130,7 +130,7 @@ export class CpuPool implements WasmCpuPool {
     const workers: Worker[] = [];
     for (let i = 1; i < threads; i++) {
       const stackTop = pool.alloc(STACK_BYTES) + STACK_BYTES;
-      const thread = { module, memory, stackTop, job: pool.#job };
+      const thread = { module, memory, stackTop, job: pool.#job, thread: i };
       const onEnd = (error: HearthError): void => {
         pool.#failure = error;
       };
@@ -151,14 +151,36 @@ export class CpuPool implements WasmCpuPool {
     return this.#others + 1;
   }
 
-  /** Allocates permanently, for weights and the threads' stacks. */
+  /** Allocates memory for weights, for keys and values, and for the threads' stacks. */
   alloc(bytes: number): number {
     return this.#take(bytes, this.#maximum - RESERVE);
   }
 
+  /** Gives back what `alloc` returned for as many bytes. */
+  free(at: number, bytes: number): void {
+    if (bytes === 0) return;
+    const region = { at, end: align(at + bytes) };
+    const apart: Region[] = [];
+    for (const hole of this.#holes) {
+      if (hole.end === region.at) region.at = hole.at;
+      else if (hole.at === region.end) region.end = hole.end;
+      else apart.push(hole);
+    }
+    this.#holes = apart;
+    if (region.end === this.#end) this.#end = region.at;
+    else apart.push(region);
+  }
+
   #take(bytes: number, maximum: number): number {
-    const at = this.#free;
-    const end = align(at + bytes);
+    const size = align(bytes);
+    const hole = this.#holes.find(({ at, end }) => end - at >= size);
+    if (hole !== undefined) {
+      hole.at += size;
+      if (hole.at === hole.end) this.#holes = this.#holes.filter((other) => other !== hole);
+      return hole.at - size;
+    }
+    const at = this.#end;
+    const end = at + size;
     const missing = Math.ceil((end - this.#views.words.byteLength) / PAGE);
     try {
       if (end > maximum * PAGE) throw new RangeError(`${String(maximum * PAGE)} bytes are all that there may be`);
@@ -176,7 +198,7 @@ export class CpuPool implements WasmCpuPool {
         },
       );
     }
-    this.#free = end;
+    this.#end = end;
     return at;
   }
 
@@ -188,49 +210,39 @@ export class CpuPool implements WasmCpuPool {
     words.set(new Uint32Array(this.#views.words.buffer, at, words.length));
   }
 
-  product(
-    format: number,
-    gate: number,
-    quants: number,
-    scales: number,
-    rows: number,
-    cols: number,
-    x: Float32Array,
-    y: Float32Array,
+  run(
+    tokens: number,
+    stages: Uint32Array,
+    floats: number,
+    input: Float32Array,
+    at: number,
+    output: Float32Array,
   ): void {
     if (this.#failure !== undefined) throw this.#failure;
-    const tokens = x.length / cols;
-    this.#x = this.#atLeast(this.#x, x.byteLength);
-    // All rows' results, of which gates leave half.
-    this.#y = this.#atLeast(this.#y, 4 * tokens * rows);
-    this.#scratch = this.#atLeast(this.#scratch, this.#cpu.hearth_scratch_bytes(tokens, cols));
-    const { words, counters, floats } = this.#views;
-    floats.set(x, this.#x.at / 4);
+    if (floats > this.#floats.count) {
+      this.free(this.#floats.at, 4 * this.#floats.count);
+      this.#floats = { at: this.#take(4 * floats, this.#maximum), count: floats };
+    }
+    const { words, counters, floats: all } = this.#views;
+    const first = this.#floats.at / 4;
+    all.set(input, first);
     const job = this.#job / 4;
     // The caller works like the others, so that a wait for them happens here and can be abandoned.
-    words[job + THREADS] = this.#others + 1;
-    words[job + THREADS + 1] = format;
-    words[job + THREADS + 2] = rows;
-    words[job + THREADS + 3] = cols;
-    words[job + THREADS + 4] = tokens;
-    words[job + THREADS + 5] = quants;
-    words[job + THREADS + 6] = scales;
-    words[job + THREADS + 7] = this.#x.at;
-    words[job + THREADS + 8] = this.#y.at;
-    words[job + THREADS + 9] = this.#scratch.at;
-    words[job + THREADS + 10] = gate;
+    words[job + HOST_WORDS] = this.#others + 1;
+    words[job + HOST_WORDS + 1] = tokens;
+    words[job + HOST_WORDS + 2] = stages.length / STAGE_WORDS;
+    words[job + HOST_WORDS + 3] = this.#floats.at;
+    words.set(stages, job + HOST_WORDS + 4);
     this.#cpu.hearth_begin(this.#job);
     if (this.#others > 0) Atomics.notify(counters, job);
-    this.#cpu.hearth_work(this.#job);
-    this.#awaitOthers(words, job + RUNNING);
-    y.set(new Float32Array(floats.buffer, this.#y.at, y.length));
+    if (this.#cpu.hearth_finish(this.#job) === 0) this.#finish();
+    output.set(all.subarray(first + at, first + at + output.length));
   }
 
-  /** Waits for the other threads to finish their parts, with a limit in case one is lost. */
-  #awaitOthers(words: Uint32Array, running: number): void {
+  /** Finishes a job for which other threads take long, with a limit in case one is lost. */
+  #finish(): void {
     let [waited, before] = [0, performance.now()];
-    for (let looks = 1; Atomics.load(words, running) > 0; looks++) {
-      if (looks % LOOKS !== 0) continue;
+    while (this.#cpu.hearth_finish(this.#job) === 0) {
       const now = performance.now();
       // Time during which a laptop slept does not count.
       waited += Math.min(now - before, 100);
@@ -240,10 +252,12 @@ export class CpuPool implements WasmCpuPool {
       throw this.#failure;
     }
   }
+}
 
-  #atLeast(region: { at: number; bytes: number }, bytes: number): { at: number; bytes: number } {
-    return bytes <= region.bytes ? region : { at: this.#take(bytes, this.#maximum), bytes };
-  }
+/** Addresses from `at` on, before `end`. */
+interface Region {
+  at: number;
+  end: number;
 }
 
 interface Views {

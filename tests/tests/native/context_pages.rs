@@ -8,6 +8,7 @@ use hearth::engine::request::Sampling;
 use hearth::ops::KvType;
 use hearth::{Device, Drafts, Engine, Error, LoadOptions};
 use hearth_tests::manifest;
+use hearth_tests::pool::Double;
 use hearth_tests::{
     Answer, Borrowed, GREEDY, On, borrow, finish, is_full, load_file, load_file_with, prompts,
     smollm2,
@@ -133,6 +134,20 @@ fn a_conversation_goes_on_in_another_engine() {
             );
         }
     }
+}
+
+/// Has keys and values in the memory of a pool's threads, on a thread of its own, with which the pool stays.
+#[test]
+fn a_conversation_goes_on_in_the_memory_of_threads() {
+    let pooled = std::thread::spawn(|| {
+        let double = Double::install(1 << 24);
+        let device = device(On::Cpu).expect("the CPU always opens");
+        for kv in [KvType::F32, KvType::F16] {
+            continues(&device, &tiny(), kv, &format!("{kv:?} on threads"));
+        }
+        assert!(double.freed.get() > 0, "no cache was there");
+    });
+    pooled.join().unwrap();
 }
 
 #[test]

@@ -273,7 +273,7 @@ fn state_pieces(sequence: &Sequence, kind: Kind) -> (Vec<u32>, Vec<Piece>) {
     let snapshot = (sequence.kept_snapshots()).find(|(mark, ..)| kind_of(*mark) == kind);
     let layers = snapshot.map_or(&[][..], |(.., layers)| layers);
     let states = layers.iter().flatten().filter_map(LayerSnapshot::recurrent);
-    let piece = |state: &RecurrentState| Piece {
+    let piece = |state: &RecurrentState| Piece::Tensor {
         tensor: state.values.get().clone(),
         at: 0,
         len: state.len(),

@@ -3,7 +3,9 @@
 use burn::tensor::Tensor;
 
 use crate::model::bounds::ProjectionBounds;
-use crate::ops::{Attention, KvCache, KvSource, KvType, Norm, Ops, Queries, StepState, Weight};
+use crate::ops::{
+    Attention, KvCache, KvSource, KvType, Norm, Ops, PooledKv, Queries, StepState, Weight,
+};
 
 /// Attention with its projections.
 pub struct AttentionMixer {
@@ -22,11 +24,18 @@ impl AttentionMixer {
         self.attention.spec.kv_source == KvSource::Earlier
     }
 
-    /// Allocates an empty KV cache.
+    /// Allocates an empty KV cache: where the threads of a pool can read it, if there is one that has room and can compute this
+    /// attention.
     pub fn new_cache(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> KvCache {
         let spec = self.attention.spec;
-        let rows = spec.n_kv_heads as usize * n_ctx;
-        let one = || ops.alloc_kv(rows, spec.head_dim as usize, kv);
+        let (rows, dim) = (spec.n_kv_heads as usize * n_ctx, spec.head_dim as usize);
+        if let Some(cache) = (spec.fits_pool())
+            .then(|| PooledKv::new(ops, rows, dim))
+            .flatten()
+        {
+            return KvCache::pooled(cache);
+        }
+        let one = || ops.alloc_kv(rows, dim, kv);
         KvCache::new(one(), one())
     }
 

@@ -10,7 +10,9 @@ use crate::ops::attention::merge::{self, MergeOp};
 use crate::ops::attention::rope_append::{self, RopeAppendOp};
 use crate::ops::attention::spec::{Attention, AttentionSpec};
 use crate::ops::attention::{self, AttentionOp};
+use crate::ops::projection::pooled::Attended;
 use crate::ops::{Ops, StepState, Tuning};
+use hearth_modelfile::families::AttentionGate;
 
 impl Ops {
     /// Applies bias, norm and RoPE to q and k, and appends k and v to their caches. Returns q.
@@ -24,6 +26,10 @@ impl Ops {
         let (t, spec) = (qkv.dims()[0], attention.spec);
         if self.describes(|_| rope_append::describe(t, spec)) {
             return self.empty(t, (spec.n_heads * spec.head_dim) as usize);
+        }
+        if let Some(cache) = cache.in_pool() {
+            let prepared = cache.prepare(&qkv, attention, state, spec);
+            return cache.append(&prepared, t);
         }
         let q = cache.update_with(|(k, v)| {
             let (q, k, v) = Dispatch::rope_append(
@@ -52,10 +58,35 @@ impl Ops {
         state: &StepState,
         cache: &mut KvCache,
     ) -> Queries {
-        match seen_in(attention.spec, state).folds(qkv.dims()[0]) {
+        let spec = seen_in(attention.spec, state);
+        let is_pooled = cache.in_pool().is_some();
+        match spec.folds(qkv.dims()[0]) && (!is_pooled || spec.fits_pool()) {
             true => Queries::Projected,
             false => Queries::Ready(self.rope_append(qkv.clone(), attention, state, cache)),
         }
+    }
+
+    /// Returns one token's attention as the end of a layer takes it, [`Ops::end_layer`].
+    pub fn attended(
+        &self,
+        qkv: &Tensor<2>,
+        attention: &Attention,
+        state: &StepState,
+        cache: &mut KvCache,
+    ) -> Attended {
+        let queries = self.queries(qkv, attention, state, cache);
+        let is_whole = attention.spec.gate == AttentionGate::None;
+        match (&queries, cache.in_pool()) {
+            (Queries::Projected, Some(cache)) if is_whole => {
+                let spec = seen_in(attention.spec, state);
+                let prepared = cache.prepare(qkv, attention, state, spec);
+                if prepared.end() > 0 {
+                    return Attended::Prepared(prepared);
+                }
+            }
+            _ => {}
+        }
+        Attended::Done(self.merged_attention(queries, qkv, cache, state, attention))
     }
 
     /// Computes attention of one token's queries in `qkv` against the caches, to which it appends first; merged unless the spec has
@@ -74,6 +105,9 @@ impl Ops {
         if self.describes(|now| folded::describe(spec, now)) {
             let [rows, cols] = spec.out_shape(1);
             return self.empty(rows, cols);
+        }
+        if let Some(cache) = cache.in_pool() {
+            return cache.attend_projected(qkv, attention, state, spec);
         }
         let rope = state.rope().unwrap_or(&attention.rope);
         let found = cache.update_with(|(k, v)| {
@@ -122,9 +156,12 @@ impl Ops {
             let [rows, cols] = spec.out_shape(t);
             return self.empty(rows, cols);
         }
-        let (k, v) = cache.tensors();
         let ranges = texts.map(|texts| &texts.ranges).or_else(|| state.ranges());
         let ranges = ranges.filter(|_| spec.ranged);
+        if let Some(cache) = cache.in_pool().filter(|_| spec.fits_pool()) {
+            return cache.attend_ready(&q, ranges, state, spec);
+        }
+        let (k, v) = cache.tensors();
         self.keep(Tensor::from_dispatch(Dispatch::attention(
             q.into_dispatch(),
             k.into_dispatch(),

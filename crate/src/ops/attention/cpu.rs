@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use hearth_cpu::attention::{largest, scores, weighted_sums};
+use hearth_cpu::job::together as together_of;
 use hearth_cpu::math::exp_all;
 
 use crate::ops::attention::slope_heads;
@@ -73,7 +74,13 @@ pub(super) fn attention_cpu(
 }
 
 /// Returns the positions that token `t` of `n` sees, the first of which is at `pos`.
-fn seen_by(t: usize, n: usize, pos: usize, extra: &[f32], spec: AttentionSpec) -> Range<usize> {
+pub(super) fn seen_by(
+    t: usize,
+    n: usize,
+    pos: usize,
+    extra: &[f32],
+    spec: AttentionSpec,
+) -> Range<usize> {
     let n_ctx = spec.n_ctx as usize;
     let last = match (spec.causal, spec.window as usize) {
         (true, _) => t + 1,
@@ -90,12 +97,7 @@ fn seen_by(t: usize, n: usize, pos: usize, extra: &[f32], spec: AttentionSpec) -
 /// Divides tokens, each of which sees such positions, into runs whose heads read keys and values together: as many as make whole pairs and
 /// triples of heads, and never those of two texts.
 fn together(seen: &[Range<usize>], group: usize) -> Vec<Range<usize>> {
-    let most = match group {
-        1 => 6,
-        2 | 4 => 3,
-        3 => 2,
-        _ => 1,
-    };
+    let most = together_of(group);
     let mut runs: Vec<Range<usize>> = Vec::new();
     for (t, range) in seen.iter().enumerate() {
         match runs.last_mut() {

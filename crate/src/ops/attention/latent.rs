@@ -18,9 +18,9 @@ use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::norm::rms_norm;
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
-use crate::ops::norm::rms_norm_cpu;
 use crate::ops::outline::{Grid, Launch};
 use crate::ops::{Ops, flex};
 use hearth_modelfile::cost::Counters;
@@ -197,7 +197,7 @@ impl LatentOp for Flex {
                 y.extend_from_slice(compared);
             }
             let (latent, key) = token.split_at(shape.rank);
-            rms_norm_cpu(latent, weight.storage(), spec.eps, &mut normed);
+            rms_norm(latent, weight.storage(), spec.eps, &mut normed);
             y.extend_from_slice(key);
             y.extend_from_slice(&normed);
         }

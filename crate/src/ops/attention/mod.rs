@@ -23,6 +23,7 @@ pub mod gate_heads;
 pub mod kv;
 pub mod latent;
 pub mod merge;
+pub mod pooled;
 pub mod rope_append;
 pub mod spec;
 mod tiles;

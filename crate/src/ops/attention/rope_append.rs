@@ -13,12 +13,12 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::norm::rms_norm;
 
 use crate::ops::attention::kv::KvRows as _;
 use crate::ops::attention::kv::KvType;
 use crate::ops::attention::spec::{AttentionSpec, KvSource, QkNorm};
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
-use crate::ops::norm::rms_norm_cpu;
 use crate::ops::outline::{Grid, Launch};
 use crate::ops::{flex, state};
 use hearth_modelfile::cost::Counters;
@@ -209,45 +209,52 @@ impl RopeAppendOp for Flex {
         let [t, cols] = qkv.layout().shape().dims();
         let state = state.storage::<u32>();
         let n = state[state::N_TOKENS] as usize;
+        let pos = state[state::POS] as usize;
+        let qkv = &qkv.storage::<f32>()[..n * cols];
+        let tables = (rope.storage(), attn_params.storage());
+        let (qkv, parts) = prepared_cpu(qkv, tables, pos, spec);
         let q_cols = (spec.n_heads * spec.head_dim) as usize;
         let mut q = vec![0.0; t * q_cols];
-        let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
-        let spec = match spec.gate {
-            AttentionGate::None => spec,
-            AttentionGate::Interleaved | AttentionGate::PerHead => {
-                qkv = without_gates(&qkv, spec);
-                AttentionSpec {
-                    gate: AttentionGate::None,
-                    ..spec
-                }
-            }
-        };
-        let kv_source = spec.kv_source;
-        let (mut qkv, spec) = all_parts_cpu(&qkv, spec);
-        let cols = spec.qkv_cols();
-        add_bias_cpu(&mut qkv, attn_params.storage(), spec);
-        let pos = state[state::POS] as usize;
-        let norm = |qkv: &mut [f32]| norm_cpu(qkv, attn_params.storage(), spec);
-        if spec.qk_norm == QkNorm::RotatedHead {
-            rotate_cpu(&mut qkv, rope.storage(), pos, spec);
-            norm(&mut qkv);
-        } else {
-            norm(&mut qkv);
-            rotate_cpu(&mut qkv, rope.storage(), pos, spec);
-        }
-        temper_cpu(&mut qkv, pos, spec);
-        for row in qkv.chunks_exact_mut(cols) {
-            let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
-            heads.for_each(|head| spec.kv.round(head));
-        }
-        let values = match kv_source {
+        let values = match spec.kv_source {
             // (what is appended as values is the keys, and nobody reads it)
             KvSource::KeysAlone => None,
             _ => Some(v_cache.storage_mut()),
         };
-        append_cpu(&qkv, pos, &mut q, k_cache.storage_mut(), values, spec);
+        append_cpu(&qkv, pos, &mut q, k_cache.storage_mut(), values, parts);
         (flex::tensor(q, [t, q_cols]), k_cache, v_cache)
     }
+}
+
+/// Returns queries, keys and values of tokens as attention and the caches take them, and the spec of their columns: `qkv`,
+/// [n, qkv_cols()], comes from position `pos` on; `tables` are those of [`Attention`](super::spec::Attention), rope and attn_params.
+pub(super) fn prepared_cpu(
+    qkv: &[f32],
+    (rope, attn_params): (&[f32], &[f32]),
+    pos: usize,
+    spec: AttentionSpec,
+) -> (Vec<f32>, AttentionSpec) {
+    let q_cols = (spec.n_heads * spec.head_dim) as usize;
+    let (mut qkv, spec) = match spec.gate {
+        AttentionGate::None => all_parts_cpu(qkv, spec),
+        AttentionGate::Interleaved | AttentionGate::PerHead => {
+            let gate = AttentionGate::None;
+            all_parts_cpu(&without_gates(qkv, spec), AttentionSpec { gate, ..spec })
+        }
+    };
+    add_bias_cpu(&mut qkv, attn_params, spec);
+    if spec.qk_norm == QkNorm::RotatedHead {
+        rotate_cpu(&mut qkv, rope, pos, spec);
+        norm_cpu(&mut qkv, attn_params, spec);
+    } else {
+        norm_cpu(&mut qkv, attn_params, spec);
+        rotate_cpu(&mut qkv, rope, pos, spec);
+    }
+    temper_cpu(&mut qkv, pos, spec);
+    for row in qkv.chunks_exact_mut(spec.qkv_cols()) {
+        let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
+        heads.for_each(|head| spec.kv.round(head));
+    }
+    (qkv, spec)
 }
 
 /// Returns q, k and v of a `qkv` that has gates.
@@ -320,7 +327,7 @@ fn norm_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
         let (k, v) = rest.split_at_mut(k_cols);
         if spec.v_norm {
             let before = v.to_vec();
-            rms_norm_cpu(&before, &vec![1.0; hd], spec.eps, v);
+            rms_norm(&before, &vec![1.0; hd], spec.eps, v);
         }
         let (q_weight, k_weight) = match spec.qk_norm {
             QkNorm::None => continue,
@@ -334,7 +341,7 @@ fn norm_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
         };
         for (heads, weight) in [(q, q_weight), (k, k_weight)] {
             let before = heads.to_vec();
-            rms_norm_cpu(&before, weight, spec.eps, heads);
+            rms_norm(&before, weight, spec.eps, heads);
         }
     }
 }

@@ -1,15 +1,14 @@
 //! The CPU twin of [`crate::ops::projection::tile`]: 16-bit activations against the packed weights ([`hearth_cpu`]),
-//! on this thread or on those of the pool.
+//! on this thread or on those of the pool ([`super::pooled`]).
 
 use hearth_cpu::dot;
 use hearth_cpu::gemm::{Rows, add_products};
-use hearth_cpu::rows::{Format, MAX_TOKENS, STREAMS, groups, product_of};
+use hearth_cpu::rows::{Format, groups, product_of};
 
 use crate::ops::activation::Activate as _;
-use crate::ops::pool::{self, PoolJob, Pooled};
 use crate::ops::projection::gemv::{GemvSpec, Output};
+use crate::ops::projection::pooled::linear_pooled;
 use crate::ops::projection::tile::{LinearEnd, LinearSpec};
-use crate::ops::projection::weight::Scaling;
 use hearth_modelfile::families::Activation;
 use hearth_modelfile::quant::Packing;
 
@@ -37,7 +36,7 @@ impl LinearSpec {
 
     /// Writes or adds a sum.
     #[inline(always)]
-    fn put(&self, out: &mut f32, sum: f32) {
+    pub(super) fn put(&self, out: &mut f32, sum: f32) {
         let value = self.scaling.apply(sum);
         *out = if self.add { *out + value } else { value };
     }
@@ -185,76 +184,6 @@ fn linear_blocks<'a>(
         .collect();
     let n = spec.rows as usize;
     product_of(format, &rows, quants, scales, n, 0..groups(n), put);
-}
-
-/// Multiplies every token by every row, on the threads of the pool, which write into `y` themselves where sums stay as
-/// they are and no other columns lie between them.
-fn linear_pooled(x: &[f32], weight: Pooled, y: &mut [f32], tokens: usize, spec: LinearSpec) {
-    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
-        return;
-    };
-    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
-    let (stride, offset) = (spec.stride as usize, spec.offset as usize);
-    let is_plain = !spec.add && spec.scaling == Scaling::NONE;
-    let is_direct = is_plain && (tokens == 1 || stride == rows);
-    let mut made = match is_direct {
-        true => Vec::new(),
-        false => vec![0.0; tokens.min(MAX_TOKENS) * rows],
-    };
-    let pieces = x[..tokens * cols].chunks(MAX_TOKENS * cols);
-    for (piece, x) in pieces.enumerate() {
-        let tokens = x.len() / cols;
-        let job = PoolJob {
-            weight,
-            format,
-            rows,
-            cols,
-            tokens,
-            gate: None,
-        };
-        let y = &mut y[piece * MAX_TOKENS * stride + offset..];
-        if is_direct {
-            pool.product(job, x, &mut y[..tokens * rows]);
-            continue;
-        }
-        let made = &mut made[..tokens * rows];
-        pool.product(job, x, made);
-        for (t, made) in made.chunks_exact(rows).enumerate() {
-            for (y, sum) in y[t * stride..].iter_mut().zip(made) {
-                spec.put(y, *sum);
-            }
-        }
-    }
-}
-
-/// Multiplies a token by gates and by what they gate on the threads of the pool, which apply the gates to their own
-/// rows: `x`: [cols], `y`: [rows / 2]. Returns whether they could.
-pub(in crate::ops) fn gated_pooled(
-    x: &[f32],
-    y: &mut [f32],
-    spec: LinearSpec,
-    activation: Activation,
-) -> bool {
-    let (Some(weight), Some(gate)) = (spec.pooled, activation.gate()) else {
-        return false;
-    };
-    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
-        return false;
-    };
-    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
-    if spec.scaling != Scaling::NONE || !rows.is_multiple_of(STREAMS) {
-        return false;
-    }
-    let job = PoolJob {
-        weight,
-        format,
-        rows,
-        cols,
-        tokens: 1,
-        gate: Some(gate),
-    };
-    pool.product(job, &x[..cols], y);
-    true
 }
 
 /// Unpacks rows of 16-bit floats to f32.

@@ -10,15 +10,16 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::norm::rms_norm;
 
 use crate::ops::activation::{self, Activation, gate_cpu};
 use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
-use crate::ops::norm::rms_norm_cpu;
 use crate::ops::outline::Grid;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Routed, routed_cpu};
-use crate::ops::projection::cpu::{gated_pooled, linear_cpu};
+use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::packing::{PACKINGS, copied_grid_bytes, weight_buffers};
+use crate::ops::projection::pooled::gated_pooled;
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::weight::Scaling;
 use crate::ops::recurrent::gated_norm::{GatedNormSpec, finish_cpu};
@@ -415,7 +416,7 @@ impl GemvOp for Flex {
                 let last = (state[state::N_TOKENS] as usize).max(1) - 1;
                 made.resize(cols, 0.0);
                 let row = &x[last * cols..(last + 1) * cols];
-                rms_norm_cpu(row, aux.storage(), f32::from_bits(eps), &mut made);
+                rms_norm(row, aux.storage(), f32::from_bits(eps), &mut made);
                 &made
             }
             Input::GatedNorm(norm) => {

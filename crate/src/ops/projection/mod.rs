@@ -11,6 +11,7 @@ pub(in crate::ops) mod cpu;
 pub mod gemv;
 pub mod lora;
 pub mod packing;
+pub(in crate::ops) mod pooled;
 pub(in crate::ops) mod quantise;
 pub mod shape;
 pub mod tile;
@@ -258,7 +259,7 @@ impl Ops {
         let input = Input::Norm {
             eps: norm.spec.eps.to_bits(),
         };
-        (!norm.spec.centred && norm.spec.groups == 1 && self.fuses(input, weight)).then_some(input)
+        (norm.spec.is_plain() && self.fuses(input, weight)).then_some(input)
     }
 
     /// Returns norm(x) W^T of the step's last token, as a new [1, rows] tensor.
@@ -351,7 +352,8 @@ impl Ops {
             spec: attention.spec.split_for(self.tuning.attention_workgroups),
             ..attention.clone()
         };
-        let is_split = qkv.dims()[0] == 1 && split.spec.splits > 1;
+        let is_pooled = cache.in_pool().is_some();
+        let is_split = qkv.dims()[0] == 1 && split.spec.splits > 1 && !is_pooled;
         let attention = if is_split { &split } else { attention };
         let a = match queries {
             Queries::Ready(q) => self.attention(q, cache, state, attention),

@@ -8,11 +8,11 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
+use hearth_cpu::norm::rms_norm;
 use hearth_modelfile::cost::Counters;
 use hearth_modelfile::layer_spec::BLOCK_VALUES;
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
-use crate::ops::norm::rms_norm_cpu;
 use crate::ops::outline::Launch;
 use crate::ops::{flex, state};
 
@@ -128,7 +128,7 @@ impl GatedNormOp for Flex {
         let [t, cols] = o.layout().shape().dims();
         let n = state.storage::<u32>()[state::N_TOKENS] as usize;
         let mut y = vec![0.0; t * cols];
-        rms_norm_cpu(
+        rms_norm(
             &o.storage::<f32>()[..n * cols],
             weight.storage(),
             spec.eps,
