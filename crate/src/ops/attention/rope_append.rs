@@ -227,6 +227,7 @@ impl RopeAppendOp for Flex {
 
 /// Returns queries, keys and values of tokens as attention and the caches take them, and the spec of their columns: `qkv`,
 /// [n, qkv_cols()], comes from position `pos` on; `tables` are those of [`Attention`](super::spec::Attention), rope and attn_params.
+#[inline(never)]
 pub(super) fn prepared_cpu(
     qkv: &[f32],
     (rope, attn_params): (&[f32], &[f32]),
