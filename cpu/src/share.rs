@@ -69,9 +69,9 @@ pub fn take(next: &AtomicU32, groups: u32, threads: u32) -> Option<Range<usize>>
     take_by(next, groups, |left| piece(left, threads))
 }
 
-/// Takes the next parts below `parts`, at most `most` of them, if there are any left.
-pub fn take_some(next: &AtomicU32, parts: u32, most: u32) -> Option<Range<usize>> {
-    take_by(next, parts, |left| most.min(left))
+/// Takes the next part below `parts`, if there is one left.
+pub fn take_one(next: &AtomicU32, parts: u32) -> Option<Range<usize>> {
+    take_by(next, parts, |_| 1)
 }
 
 /// Takes as many of the parts that are left as `size` says, at least one.

@@ -192,7 +192,7 @@ describe("the pool", () => {
     // Holes that touch become one, whichever comes first.
     for (const at of [b + 64, a, b]) pool.free(at, 64);
     expect(pool.alloc(192)).toBe(a);
-    // What is last leaves nothing behind.
+    // The last regions leave no hole behind.
     pool.free(d + 256, 64);
     pool.free(d, 256);
     expect(pool.alloc(1000)).toBe(d);

@@ -12,7 +12,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::rows::MAX_TOKENS;
-use crate::share::{Share, take, take_some};
+use crate::share::{Share, take, take_one};
 
 pub use attend::{APPENDED, Attend, together};
 pub use product::{NO_NORM, Product};
@@ -234,8 +234,7 @@ impl Shared<'_> {
         run: impl FnMut(Range<usize>),
     ) -> bool {
         self.take_part(phase, parts, taken, run);
-        let done = &self.progress[phase].done;
-        comes(|| done.load(Ordering::Acquire) as usize >= parts)
+        self.ends(phase, parts)
     }
 
     /// Does the same for a stage's last phase, after which nobody waits if nothing comes behind it.
@@ -246,13 +245,14 @@ impl Shared<'_> {
         taken: Taken,
         run: impl FnMut(Range<usize>),
     ) -> bool {
-        match self.is_last {
-            true => {
-                self.take_part(phase, parts, taken, run);
-                true
-            }
-            false => self.phase(phase, parts, taken, run),
-        }
+        self.take_part(phase, parts, taken, run);
+        self.is_last || self.ends(phase, parts)
+    }
+
+    /// Waits until all parts of a phase are done. Returns false if that takes too long.
+    fn ends(&self, phase: usize, parts: usize) -> bool {
+        let done = &self.progress[phase].done;
+        comes(|| done.load(Ordering::Acquire) as usize >= parts)
     }
 
     /// Does some of the parts of a phase, until none are left to take.
@@ -266,7 +266,7 @@ impl Shared<'_> {
         let Progress { next, done } = &self.progress[phase];
         let (parts, mut own) = (parts as u32, 0);
         while let Some(range) = match taken {
-            Taken::Each => take_some(next, parts, 1),
+            Taken::Each => take_one(next, parts),
             Taken::Fewer if own == 0 => self.share.take_first(next, parts, self.threads),
             Taken::Fewer => take(next, parts, self.threads),
         } {

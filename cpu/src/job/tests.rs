@@ -266,7 +266,7 @@ fn tokens_attend_to_what_they_see() {
             let cache = bits(keys.clone()).chain(bits(values.clone()));
             assert!(kept.iter().copied().eq(cache), "{case}");
         }
-        // The same where keys and values are there already.
+        // Keys and values may be there already.
         attend.position = APPENDED;
         let found = memory.run(&[attend.into()], tokens as u32, 2, &before);
         assert!(found[attend.y as usize..attend.scratch as usize] == expected);

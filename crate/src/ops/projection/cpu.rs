@@ -54,8 +54,8 @@ pub fn linear_cpu(
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
     let (stride, offset) = (spec.stride as usize, spec.offset as usize);
     let rows_of_x = || x.chunks_exact(cols).take(n);
-    if let Some(weight) = spec.pooled {
-        return linear_pooled(x, weight, y, n, spec);
+    if spec.pooled.is_some() {
+        return linear_pooled(x, y, n, spec);
     }
     let put = |t: usize, r: usize, value: f32| {
         spec.put(&mut y[t * stride + offset + r], value);

@@ -42,6 +42,16 @@ impl Matrix {
         })
     }
 
+    /// Returns the weight of a projection, if the pool has it.
+    fn of_spec(spec: &LinearSpec) -> Option<Self> {
+        Some(Self {
+            at: spec.pooled?,
+            format: spec.packing.cpu_format()?,
+            rows: spec.rows as usize,
+            cols: spec.cols as usize,
+        })
+    }
+
     /// Returns its product with the activations at one place, written to another in whole rows.
     fn product(&self, x: usize, y: usize) -> Product {
         Product {
@@ -92,20 +102,14 @@ impl JobBuilder {
 
 /// Multiplies every token by every row, see [`super::cpu::linear_cpu`]. The results are in `y` at once where nothing else is done
 /// with them and no other columns lie between them.
-pub(super) fn linear_pooled(x: &[f32], at: Pooled, y: &mut [f32], tokens: usize, spec: LinearSpec) {
-    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
+pub(super) fn linear_pooled(x: &[f32], y: &mut [f32], tokens: usize, spec: LinearSpec) {
+    let (Some(pool), Some(matrix)) = (pool::current(), Matrix::of_spec(&spec)) else {
         return;
     };
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
     let (stride, offset) = (spec.stride as usize, spec.offset as usize);
     let is_plain = !spec.add && spec.scaling.softcap == 0.0;
     let is_direct = is_plain && (tokens == 1 || stride == rows);
-    let matrix = Matrix {
-        at,
-        format,
-        rows,
-        cols,
-    };
     let mut made = match is_direct {
         true => Vec::new(),
         false => vec![0.0; tokens.min(MAX_TOKENS) * rows],
@@ -142,22 +146,14 @@ pub(in crate::ops) fn gated_pooled(
     spec: LinearSpec,
     activation: Activation,
 ) -> bool {
-    let (Some(at), Some(gate)) = (spec.pooled, activation.gate()) else {
-        return false;
-    };
-    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
+    let (pool, gate) = (pool::current(), activation.gate());
+    let (Some(pool), Some(gate), Some(matrix)) = (pool, gate, Matrix::of_spec(&spec)) else {
         return false;
     };
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
     if spec.scaling.softcap != 0.0 || !rows.is_multiple_of(STREAMS) {
         return false;
     }
-    let matrix = Matrix {
-        at,
-        format,
-        rows,
-        cols,
-    };
     let mut job = JobBuilder::new(1);
     let (x_at, y_at) = (job.place(cols), job.place(rows));
     job.multiply(Product {
@@ -260,7 +256,7 @@ impl Ops {
                 (None, Some((prepared, places)))
             }
         };
-        // What is read of the results lies together, from the last of the input on.
+        // Results that are read lie together, from the last of the input on.
         let x_at = copy(flex::of(x).storage());
         let projected = next.map_or(0, |(_, weight)| weight.rows);
         let projected_at = job.place(projected);
